@@ -1,0 +1,117 @@
+"""One attempt at one table: what it starts from, what came of it, and its row in the ledger."""
+
+import time
+import uuid
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tasks.config import Table
+from tasks.errors import PermanentError
+from tasks.logs import log
+from tasks.source.snapshot import Snapshot
+from tasks.transfer.extract import Contract, Extract
+from tasks.transfer.watermark import lower_bound, next_watermark
+from tasks.warehouse.base import Publication, Staged, State
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a person is told of one table."""
+
+    table: str
+    mode: str
+    outcome: str
+    rows_read: int
+    rows_published: int
+    rows_dead_lettered: int
+    seconds: float
+
+
+@dataclass
+class Attempt:
+    """Fixed when the attempt starts; `state` was read before the source was."""
+
+    table: Table
+    run_id: str
+    contract: Contract
+    snapshot: Snapshot
+    state: State
+    full_refresh: bool
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        changed = self.state.fingerprint not in (None, self.contract.fingerprint)
+        if changed and self.table.schema_change == "freeze":
+            raise PermanentError(
+                "Its columns changed since the last publish, and schema_change is freeze.",
+                remedy="Set schema_change: evolve for a run, or undo the change.",
+                table=self.table.name,
+            )
+        if changed:
+            log.info("%s: its columns changed, so it is read in full", self.table.name)
+        self.watermark = None if changed or self.full_refresh else self.state.watermark
+        self.lower = lower_bound(self.watermark, self.table)
+        self.synced_at = self.state.next_synced_at(datetime.now(UTC))
+        self.staged = Staged(self.table.target, self.id, 0)
+
+    def publication(self, extracted: Extract, staged: Staged) -> Publication:
+        """What publishing this attempt changes."""
+        watermark = None
+        if self.table.mode == "incremental":
+            watermark = next_watermark(self.watermark, extracted.largest, self.snapshot.floor)
+        key = [field for field in self.contract.fields if field.name in self.contract.key]
+        return Publication(
+            table=self.table.target,
+            run_id=self.run_id,
+            mode="replace" if self.lower is None else "merge",
+            key=key,
+            staged=staged,
+            state=self.state,
+            watermark=watermark,
+            fingerprint=self.contract.fingerprint,
+            synced_at=self.synced_at,
+            record=self.record("published", extracted, staged, watermark=watermark),
+        )
+
+    def record(
+        self,
+        outcome: str,
+        extracted: Extract | None = None,
+        staged: Staged | None = None,
+        **more: Any,
+    ) -> dict[str, Any]:
+        """This attempt's row of `sync_runs`."""
+        extracted = extracted or Extract()
+        rows = staged.rows if staged else 0
+        return {
+            "run_id": self.run_id,
+            "table_name": self.table.target,
+            "attempt": self.id,
+            "outcome": outcome,
+            "mode": self.table.mode,
+            "snapshot_id": self.snapshot.id,
+            "snapshot_lsn": self.snapshot.lsn,
+            "snapshot_at": self.snapshot.taken_at,
+            "lower_bound": self.lower.isoformat() if self.lower else None,
+            "rows_read": extracted.rows_read,
+            "rows_staged": rows,
+            "rows_published": rows if outcome == "published" else 0,
+            "rows_dead_lettered": extracted.rows_dead,
+            "cells_coerced": extracted.coerced.total(),
+            "bytes_read": extracted.bytes,
+            "seconds": time.monotonic() - self.started,
+            "finished_at": datetime.now(UTC),
+            **more,
+        }
+
+
+def outcome_of(record: dict[str, Any], table: Table) -> Outcome:
+    """The part of a ledger row that the summary shows."""
+    shown = {name: record[name] for name in Outcome.__dataclass_fields__ if name != "table"}
+    return Outcome(table=table.name, **shown)
+
+
+def as_row(outcome: Outcome) -> dict[str, Any]:
+    return asdict(outcome)

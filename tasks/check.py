@@ -1,0 +1,58 @@
+"""The task that measures one relation and keeps what it measured."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.config import Check
+from tasks.errors import ConfigError, PermanentError
+from tasks.quality.measure import Measurement, judge, offending, scan
+from tasks.warehouse.base import Warehouse
+
+
+@task(
+    name="measure",
+    task_run_name="measure {check.relation}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def measure(warehouse: Warehouse, check: Check, run_id: str) -> list[Measurement]:
+    """Measures a relation in one scan, and each custom query by its number of rows.
+
+    Raises:
+        ConfigError: When the relation, a column or a query can't be read.
+    """
+    now = datetime.now(UTC)
+    statement, probes = scan(check, now, warehouse.quote)
+    try:
+        measurements = judge(check, probes, warehouse.query(statement)[0])
+        for name, query in check.sql.items():
+            [(rows,)] = warehouse.query(f"select count(*) from ({query.rstrip().rstrip(';')}) q")
+            measurements.append(offending(check, name, rows))
+    except PermanentError as error:
+        raise ConfigError(
+            f"quality of {check.relation} can't be measured: {error.message}",
+            remedy="Correct the relation, column or query under quality.",
+        ) from None
+    warehouse.store_quality(
+        [
+            {
+                "run_id": run_id,
+                "relation": each.relation,
+                "check_name": each.check,
+                "measured": each.value,
+                "threshold": each.threshold,
+                "breached": each.breached,
+                "measured_at": now,
+            }
+            for each in measurements
+        ]
+    )
+    return measurements
+
+
+def as_row(measurement: Measurement) -> dict[str, object]:
+    """A measurement as a row of the artifact."""
+    return asdict(measurement)

@@ -1,0 +1,108 @@
+"""The command line of `python flows/daily.py`: what it accepts, says and exits with.
+
+Exit codes: 0 the night completed, 1 it failed, 2 it could not start because of its configuration
+or connection, 130 it was interrupted.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+from tasks.config import Config, load_config
+from tasks.errors import DaybreakError
+from tasks.logs import show_progress
+from tasks.plan import check, chosen
+from tasks.server import serving, temporary_server
+from tasks.source import demo
+from tasks.source.read import interrupted
+
+DEMO = Path(__file__).parents[1] / "deployments" / "demo.yaml"
+FAILED, CAN_NOT_START, INTERRUPTED = 1, 2, 130
+
+
+class Nightly(Protocol):
+    """The daily flow, as the command calls it."""
+
+    def __call__(self, config: str, **options: Any) -> object: ...
+
+
+def main(daily: Nightly, arguments: Sequence[str] | None = None) -> int:
+    """Runs one night and returns the exit code."""
+    options = _parse(arguments)
+    path = options.config or Path(os.environ.get("DAYBREAK_CONFIG") or DEMO)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        config = load_config(path)
+        chosen(config, options.tables)
+        if config.source.demo is None:
+            check(config, options.tables)
+        show_progress()
+        server = temporary_server()
+        with _day(config, options.bad_day), serving(server):
+            return _night(daily, path, options)
+    except DaybreakError as error:
+        return _say(error, CAN_NOT_START)
+    except KeyboardInterrupt:
+        print("\nInterrupted: nothing half-read was published. Run it again when you like.")
+        return INTERRUPTED
+
+
+def _night(daily: Nightly, path: Path, options: argparse.Namespace) -> int:
+    try:
+        daily(
+            str(path),
+            tables=options.tables,
+            full_refresh=options.full_refresh,
+            skip_dbt=options.skip_dbt,
+            skip_quality=options.skip_quality,
+        )
+    except DaybreakError as error:
+        return _say(error, FAILED)
+    return 0
+
+
+def _say(error: DaybreakError, code: int) -> int:
+    print(f"\nFAILED  {error}", file=sys.stderr)
+    return code
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python flows/daily.py", description="Run one night, here and now."
+    )
+    parser.add_argument("--config", type=Path, help="configuration file (default: the demo's)")
+    parser.add_argument(
+        "--tables",
+        type=lambda names: [name for name in names.split(",") if name],
+        metavar="A,B",
+        help="copy only these tables",
+    )
+    parser.add_argument("--full-refresh", action="store_true", help="read whole tables")
+    parser.add_argument("--skip-dbt", action="store_true", help="leave the models as they are")
+    parser.add_argument("--skip-quality", action="store_true", help="don't measure")
+    parser.add_argument("--bad-day", action="store_true", help="demo: the shop has a bad day")
+    return parser.parse_args(arguments)
+
+
+@contextmanager
+def _day(config: Config, bad_day: bool) -> Iterator[None]:
+    """In the demo, lets a day pass in the shop, with a transaction that outlives the snapshot."""
+    if config.source.demo is None:
+        yield
+        return
+    with demo.night(
+        config.source.demo.directory, scale=config.source.demo.scale, bad_day=bad_day
+    ):
+        yield
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    interrupted.set()
+    raise KeyboardInterrupt

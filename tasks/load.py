@@ -1,0 +1,35 @@
+"""The task that loads staging files into staging tables and audits them."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.attempt import Attempt
+from tasks.quality.audit import check_breaker, check_counts, check_shrink
+from tasks.transfer.extract import Extract
+from tasks.warehouse.base import Staged, Warehouse
+
+
+@task(name="load", cache_policy=NO_CACHE, persist_result=False)
+def load(warehouse: Warehouse, attempt: Attempt, extracted: Extract) -> Staged:
+    """Stages what was extracted.
+
+    Raises:
+        PermanentError: When rows were lost on the way.
+        BreakerTripped: When the batch is too bad to publish.
+    """
+    table, name = attempt.table, attempt.table.name
+    check_breaker(
+        name, table.breaker, extracted.rows_read, extracted.rows_dead, extracted.nulls
+    )
+    staged = warehouse.stage(
+        attempt.staged,
+        attempt.contract.fields,
+        extracted.files,
+        extracted.letters,
+        attempt.synced_at,
+        attempt.run_id,
+    )
+    check_counts(name, extracted.rows_read, extracted.rows_dead, staged.rows)
+    if attempt.lower is None:
+        check_shrink(name, table.breaker, warehouse.rows(table.target), staged.rows)
+    return staged

@@ -1,0 +1,125 @@
+"""Turns the checks of one relation into a single scan, and its row into measurements."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tasks.config import Check
+
+Quote = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One measured value beside its threshold; `value` is None where nothing could be measured."""
+
+    relation: str
+    check: str
+    value: float | None
+    threshold: str
+    breached: bool
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One aggregate of the scan and how its value is judged."""
+
+    check: str
+    expression: str
+    threshold: str
+    breached: Callable[[float | None], bool]
+
+
+def scan(check: Check, now: datetime, quote: Quote) -> tuple[str, list[Probe]]:
+    """The statement that measures everything about a relation at once, and its probes in order.
+
+    Args:
+        now: The instant that ages are measured from, with a time zone.
+        quote: The warehouse's quoting of an identifier.
+    """
+    relation = ".".join(quote(part) for part in check.relation.split("."))
+    probes = [_rows(check), *_unique(check, quote), *_nulls(check, quote)]
+    probes += [*_age(check, now, quote), *_accepted(check, quote)]
+    return f"select {', '.join(probe.expression for probe in probes)} from {relation}", probes
+
+
+def judge(check: Check, probes: list[Probe], row: tuple[Any, ...]) -> list[Measurement]:
+    """The scan's row as measurements."""
+    values = [None if value is None else float(value) for value in row]
+    return [
+        Measurement(check.relation, probe.check, value, probe.threshold, probe.breached(value))
+        for probe, value in zip(probes, values, strict=True)
+    ]
+
+
+def offending(check: Check, name: str, rows: int) -> Measurement:
+    """A custom query's number of rows as a measurement; any row is a breach."""
+    return Measurement(check.relation, f"sql {name}", rows, "no row", rows > 0)
+
+
+def _rows(check: Check) -> Probe:
+    fewest, most = check.min_rows or 0, check.max_rows
+    threshold = f"at least {fewest}" + (f", at most {most}" if most is not None else "")
+
+    def outside(rows: float | None) -> bool:
+        return rows is None or rows < fewest or (most is not None and rows > most)
+
+    return Probe("rows", "count(*)", threshold, outside)
+
+
+def _unique(check: Check, quote: Quote) -> list[Probe]:
+    if not check.unique:
+        return []
+    columns = [quote(column) for column in check.unique]
+    distinct = columns[0] if len(columns) == 1 else f"({', '.join(columns)})"
+    present = " and ".join(f"{column} is not null" for column in columns)
+    doubled = (
+        f"count(case when {present} then 1 end)"
+        f" - count(distinct case when {present} then {distinct} end)"
+    )
+    return [Probe(f"unique {', '.join(check.unique)}", doubled, "0 doubled", _positive)]
+
+
+def _nulls(check: Check, quote: Quote) -> list[Probe]:
+    return [
+        Probe(
+            f"null ratio {column}",
+            f"1 - count({quote(column)}) / nullif(cast(count(*) as double), 0)",
+            f"at most {ratio:g}",
+            lambda value, ratio=ratio: value is not None and value > ratio,  # type: ignore[misc]
+        )
+        for column, ratio in check.max_null_ratio.items()
+    ]
+
+
+def _age(check: Check, now: datetime, quote: Quote) -> list[Probe]:
+    if check.max_age is None:
+        return []
+    column, hours = check.max_age.column, check.max_age.hours
+    newest = f"max(cast({quote(column)} as timestamptz))"
+    age = f"date_diff('second', {newest}, cast('{now.isoformat()}' as timestamptz)) / 3600.0"
+    return [
+        Probe(
+            f"age {column}", age, f"at most {hours:g} h", lambda value: value is None or value > hours
+        )
+    ]
+
+
+def _accepted(check: Check, quote: Quote) -> list[Probe]:
+    probes = []
+    for column, values in check.accepted.items():
+        listed = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+        probes.append(
+            Probe(
+                f"accepted {column}",
+                f"count(case when {quote(column)} not in ({listed}) then 1 end)",
+                "0 other values",
+                _positive,
+            )
+        )
+    return probes
+
+
+def _positive(value: float | None) -> bool:
+    return value is not None and value > 0

@@ -1,0 +1,65 @@
+"""What a person sees of a night: the summary table, on the terminal and as a Prefect artifact."""
+
+import io
+from dataclasses import dataclass, field
+
+from prefect import task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from rich.console import Console
+from rich.table import Table
+
+from tasks.attempt import Outcome, as_row
+from tasks.transform import Built
+
+NUMBERS = ("rows read", "published", "dead letters", "seconds")
+
+
+@dataclass
+class Night:
+    """What is known of the night so far; filled step by step."""
+
+    run_id: str
+    outcomes: list[Outcome] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    built: Built | None = None
+    verdict: str | None = None
+
+
+@task(name="report", cache_policy=NO_CACHE, persist_result=False)
+def report(night: Night) -> None:
+    """Prints the summary and keeps it as an artifact of the run."""
+    create_table_artifact(
+        [as_row(outcome) for outcome in night.outcomes],
+        key="summary",
+        description="What the night did to each table.",
+    )
+    print(summary(night))
+
+
+def summary(night: Night) -> str:
+    """The summary as text, at most 100 columns wide."""
+    table = Table("table", "mode", title_justify="left", box=None, pad_edge=False)
+    for name in NUMBERS:
+        table.add_column(name, justify="right")
+    table.add_column("outcome")
+    for each in night.outcomes:
+        figures = (each.rows_read, each.rows_published, each.rows_dead_lettered)
+        table.add_row(
+            each.table,
+            each.mode,
+            *(f"{figure:,}" for figure in figures),
+            f"{each.seconds:.1f}",
+            each.outcome,
+        )
+    for name in night.failures:
+        table.add_row(name, "", "", "", "", "", "failed")
+    text = io.StringIO()
+    console = Console(file=text, width=100)
+    console.print()
+    console.print(table)
+    if night.built:
+        console.print(f"\ndbt      {night.built.models} models and {night.built.tests} tests passed")
+    if night.verdict:
+        console.print(f"quality  {night.verdict}", highlight=False)
+    return text.getvalue().rstrip()

@@ -1,0 +1,115 @@
+"""The temporary Prefect server of a run without PREFECT_API_URL.
+
+Prefect would start one itself, but only at the first flow run, after importing the whole server
+into this process too, and on a file shared with every other Prefect of the user, where parallel
+subflows wait seconds for SQLite's lock. This one starts while the source does, keeps its records
+in memory, and ends with the process that started it, however that ends.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+from prefect.logging.handlers import APILogHandler
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from tasks.errors import PermanentError
+
+STARTUP_SECONDS = 120
+SETTINGS = {
+    # In-process services and the UI are of no use to a server that lives for one run.
+    "PREFECT__SERVER_EPHEMERAL": "1",
+    "PREFECT__SERVER_FINAL": "1",
+    "PREFECT_UI_ENABLED": "false",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_API_DATABASE_CONNECTION_URL": (
+        "sqlite+aiosqlite:///file::memory:?cache=shared&uri=true&check_same_thread=false"
+    ),
+    # Registering blocks would import every installed collection, Snowflake's and dbt's included.
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+    "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
+}
+
+
+class TemporaryServer:
+    """A Prefect server in a child process; `ready` waits for it."""
+
+    def __init__(self) -> None:
+        self._said = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tasks.server"],
+            env={**os.environ, **SETTINGS},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            start_new_session=True,
+        )
+
+    def ready(self) -> str:
+        """The API's URL, once it answers.
+
+        Raises:
+            PermanentError: When the server died or took longer than `STARTUP_SECONDS`.
+        """
+        assert self._process.stdout is not None
+        port = self._process.stdout.readline().decode().strip()
+        url = f"http://127.0.0.1:{port}/api"
+        try:
+            httpx.get(f"{url}/health", timeout=STARTUP_SECONDS).raise_for_status()
+        except httpx.HTTPError:
+            self._said.seek(0)
+            words = self._said.read().decode(errors="replace").strip().splitlines()[-1:]
+            raise PermanentError(
+                f"The temporary Prefect server did not start: {' '.join(words) or 'no answer'}.",
+                remedy="Run `prefect server start` and set PREFECT_API_URL to use that one.",
+            ) from None
+        return url
+
+
+def temporary_server() -> TemporaryServer | None:
+    """Starts a server in the background, unless PREFECT_API_URL names one to use."""
+    return None if PREFECT_API_URL.value() else TemporaryServer()
+
+
+@contextmanager
+def serving(server: TemporaryServer | None) -> Iterator[None]:
+    """Points Prefect at the temporary server, once it is ready."""
+    if server is None:
+        yield
+        return
+    with temporary_settings({PREFECT_API_URL: server.ready()}):
+        try:
+            yield
+        finally:
+            APILogHandler().flush()
+
+
+def _serve() -> None:
+    """The child: tells its port, serves, and ends when the parent's end of stdin closes."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(128)
+    print(listener.getsockname()[1], flush=True)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+    import uvicorn
+
+    config = uvicorn.Config(
+        "prefect.server.api.server:create_app", factory=True, log_level="error", lifespan="on"
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,161 @@
+"""What the source's tables are, read from pg_catalog and never inferred from data."""
+
+import hashlib
+from dataclasses import dataclass
+
+import psycopg
+
+from tasks.errors import ConfigError
+from tasks.source.connection import source_errors
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column; `type` is the base type's name below any domain, `modifier` its typmod.
+
+    `category` is pg_type.typcategory ('A' array, 'E' enum, 'C' composite, ...).
+    """
+
+    name: str
+    number: int
+    declared: str
+    type: str
+    modifier: int
+    category: str
+    not_null: bool
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A relation that holds rows itself; `pages` is None where it has no heap to slice."""
+
+    oid: int
+    schema: str
+    name: str
+    filenode: int | None
+    pages: int | None
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table as it stood when it was introspected."""
+
+    database: str
+    schema: str
+    name: str
+    oid: int
+    columns: tuple[Column, ...]
+    leaves: tuple[Leaf, ...]
+    primary_key: tuple[str, ...]
+    unique_keys: tuple[tuple[str, ...], ...]
+    cursor_indexes: tuple[str, ...]
+    row_estimate: int
+
+    def column(self, name: str) -> Column | None:
+        return next((column for column in self.columns if column.name == name), None)
+
+    @property
+    def shape(self) -> str:
+        """What survives a rewrite: the database's identity, oid, attnum, name and type."""
+        columns = (f"{c.number}:{c.name}:{c.declared}" for c in self.columns)
+        parts = [self.database, str(self.oid), *columns]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    @property
+    def storage(self) -> str:
+        """`shape` with the file of every leaf: equal before and after means no rewrite between."""
+        parts = [self.shape, *(f"{leaf.oid}:{leaf.filenode}" for leaf in self.leaves)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+RELATION = """
+select c.oid, greatest(c.reltuples, 0)::bigint,
+       (select system_identifier from pg_control_system()) || '/' || current_database()
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = %s and c.relname = %s and c.relkind in ('r', 'p', 'v', 'm', 'f')
+"""
+
+# A domain's own modifier counts only where the one above it gives none.
+COLUMNS = """
+with recursive typed as (
+    select a.attnum, a.attname, a.attnotnull, format_type(a.atttypid, a.atttypmod) as declared,
+           a.atttypid as oid, a.atttypmod as modifier, 0 as depth
+    from pg_attribute a where a.attrelid = %s and a.attnum > 0 and not a.attisdropped
+    union all
+    select typed.attnum, attname, attnotnull, declared, t.typbasetype,
+           case when modifier >= 0 then modifier else t.typtypmod end, depth + 1
+    from typed join pg_type t on t.oid = typed.oid where t.typtype = 'd'
+)
+select distinct on (attnum) attname, attnum, declared, t.typname, modifier,
+       t.typcategory::text, attnotnull
+from typed join pg_type t on t.oid = typed.oid
+order by attnum, depth desc
+"""
+
+LEAVES = """
+with recursive tree(oid) as (
+    select %s::oid union all select i.inhrelid from pg_inherits i join tree on i.inhparent = tree.oid
+)
+select c.oid, n.nspname, c.relname, pg_relation_filenode(c.oid),
+       case when c.relkind in ('r', 'm')
+            then pg_relation_size(c.oid) / current_setting('block_size')::int end
+from tree join pg_class c on c.oid = tree.oid join pg_namespace n on n.oid = c.relnamespace
+where c.relkind <> 'p' order by c.oid
+"""
+
+INDEXES = """
+select i.indisprimary, i.indisunique, am.amname = 'btree',
+       array(select a.attname::text from unnest(i.indkey::smallint[]) with ordinality k(attnum, place)
+             join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+             where k.place <= i.indnkeyatts order by place),
+       i.indnkeyatts
+from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am am on am.oid = c.relam
+where i.indrelid = %s and i.indisvalid and i.indpred is null and i.indexprs is null
+order by i.indisprimary desc, i.indexrelid
+"""
+
+
+def introspect(connection: psycopg.Connection, schema: str, name: str) -> Relation:
+    """Reads one relation's catalog entries.
+
+    Raises:
+        ConfigError: When the relation does not exist, with the names that come close.
+    """
+    label = f"{schema}.{name}"
+    with source_errors(label):
+        found = connection.execute(RELATION, (schema, name)).fetchone()
+        if found is None:
+            raise _missing(connection, schema, name)
+        oid, estimate, database = found
+        columns = [Column(*row) for row in connection.execute(COLUMNS, (oid,))]
+        leaves = [Leaf(*row) for row in connection.execute(LEAVES, (oid,))]
+        indexes = connection.execute(INDEXES, (oid,)).fetchall()
+    return Relation(
+        database=database,
+        schema=schema,
+        name=name,
+        oid=oid,
+        columns=tuple(columns),
+        leaves=tuple(leaves),
+        primary_key=next((tuple(keys) for primary, _, _, keys, _ in indexes if primary), ()),
+        unique_keys=tuple(tuple(keys) for _, unique, _, keys, _ in indexes if unique),
+        cursor_indexes=tuple(keys[0] for _, _, btree, keys, _ in indexes if btree),
+        row_estimate=estimate,
+    )
+
+
+def _missing(connection: psycopg.Connection, schema: str, name: str) -> ConfigError:
+    near = connection.execute(
+        "select n.nspname || '.' || c.relname from pg_class c"
+        " join pg_namespace n on n.oid = c.relnamespace"
+        " where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in"
+        " ('pg_catalog', 'information_schema', 'pg_toast')"
+        " order by n.nspname <> %s, c.relname limit 20",
+        (schema,),
+    ).fetchall()
+    names = ", ".join(row[0] for row in near) or "none"
+    return ConfigError(
+        f"The source has no table {schema}.{name}.",
+        remedy=f"Correct its name, or source.schema. It has: {names}.",
+        table=name,
+    )

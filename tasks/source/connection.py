@@ -1,0 +1,116 @@
+"""Connections to the source PostgreSQL, and its errors in the words of the on-call person.
+
+Every session is pinned to UTC and ISO text output, so that a value has one spelling whatever the
+server's or the role's defaults are. Nothing here ever writes.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import adbc_driver_manager
+import adbc_driver_postgresql.dbapi as adbc
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from tasks.errors import DaybreakError, PermanentError, TransientError
+
+SESSION = {
+    "timezone": "UTC",
+    "datestyle": "ISO,YMD",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "search_path": "pg_catalog",
+    "row_security": "off",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
+
+DriverError = psycopg.Error | adbc_driver_manager.Error
+
+# https://www.postgresql.org/docs/18/errcodes-appendix.html, by code or by two-letter class.
+TRANSIENT_CLASSES = {"08", "40", "53", "55", "57", "58"}
+TRANSIENT_CODES = {"25P03", "25P04", "72000"}
+REMEDIES = {
+    "42501": "Grant the source role SELECT on it: GRANT SELECT ON <table> TO <role>;",
+    "42P01": "Check the table's name, or remove it from the configuration.",
+    "42703": "Check the column's name in the configuration.",
+    "55P03": "Someone holds a lock on it; see pg_locks for who.",
+    "57014": "Raise statement_timeout for the source role.",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """How to reach the source; its URL never shows in a repr."""
+
+    url: str = field(repr=False)
+
+    def connect(self, connect_timeout: int = 10) -> psycopg.Connection:
+        """An autocommit session for the catalog, the snapshot and locks.
+
+        Raises:
+            PermanentError: When the server refuses the user, password or database.
+            TransientError: When the server can't be reached.
+        """
+        try:
+            return psycopg.connect(self._conninfo(connect_timeout), autocommit=True)
+        except psycopg.Error as error:
+            raise self._refused(error) from None
+
+    def connect_adbc(self) -> adbc.Connection:
+        """A session that reads query results as Arrow; raises as `connect` does."""
+        try:
+            return adbc.connect(self._conninfo(10))
+        except adbc_driver_manager.Error as error:
+            raise self._refused(error) from None
+
+    def _conninfo(self, connect_timeout: int) -> str:
+        given = conninfo_to_dict(self.url)
+        pinned = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
+        return make_conninfo(
+            self.url,
+            options=f"{given.get('options') or ''} {pinned}".strip(),
+            application_name="daybreak",
+            connect_timeout=connect_timeout,
+        )
+
+    def _refused(self, error: DriverError) -> DaybreakError:
+        info = conninfo_to_dict(self.url)
+        where = f"{info.get('host') or 'localhost'}:{info.get('port') or 5432}"
+        detail = str(error).rsplit("failed: ", 1)[-1].split("\n", 1)[0].strip().rstrip(".")
+        remedy = "Check host, port, user, password and database of source.url."
+        kind = PermanentError if detail.startswith("FATAL") else TransientError
+        if "starting up" in detail or "shutting down" in detail or "too many" in detail:
+            kind = TransientError
+        return kind(f"The source at {where} refused the connection: {detail}.", remedy=remedy)
+
+
+@contextmanager
+def source_errors(table: str | None = None) -> Iterator[None]:
+    """Translates driver errors by SQLSTATE, the one place that does.
+
+    Raises:
+        TransientError: For lost connections, conflicts, locks, timeouts and full resources.
+        PermanentError: For everything else, such as a missing privilege.
+    """
+    try:
+        yield
+    except (psycopg.Error, adbc_driver_manager.Error) as error:
+        raise translate(error, table) from None
+
+
+def translate(error: DriverError, table: str | None) -> DaybreakError:
+    code = error.sqlstate or ""
+    said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    text = (said or str(error).removeprefix("IO: ")).split("\n", 1)[0].rstrip(".")
+    message = f"PostgreSQL said: {text}{f' ({code})' if code else ''}."
+    lost = not code and isinstance(
+        error, psycopg.OperationalError | adbc_driver_manager.OperationalError
+    )
+    if lost or code[:2] in TRANSIENT_CLASSES or code in TRANSIENT_CODES:
+        remedy = REMEDIES.get(code, "The connection or server failed; a retry may help.")
+        return TransientError(message, remedy=remedy, table=table)
+    remedy = REMEDIES.get(code, "Correct the source or the configuration.")
+    return PermanentError(message, remedy=remedy, table=table)

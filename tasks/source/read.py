@@ -1,0 +1,151 @@
+"""Reads a table's queries in parallel on one snapshot, as Arrow turned into Polars chunks."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+
+import adbc_driver_postgresql.dbapi as adbc
+import polars as pl
+import psycopg
+import pyarrow as pa
+from psycopg import sql
+
+from tasks.errors import Interrupted, StaleSnapshot
+from tasks.source.catalog import Relation, introspect
+from tasks.source.connection import Source, source_errors
+from tasks.source.snapshot import Snapshot, check_same_snapshot, import_statements
+
+# What a stream gathers before it hands a chunk on, in bytes of Arrow memory.
+CHUNK_BYTES = 32 * 1024 * 1024
+LOCK_TIMEOUT = "10s"
+
+#: Set on Ctrl-C or SIGTERM; every reader stops at its next batch.
+interrupted = threading.Event()
+
+Handle = Callable[[int, pl.DataFrame], None]
+
+
+@contextmanager
+def guarded(source: Source, snapshot: Snapshot, table: str, relation: Relation) -> Iterator[None]:
+    """Holds ACCESS SHARE on the table while it is read, and checks that nothing moved before.
+
+    A snapshot does not protect a heap from DDL: after CLUSTER, VACUUM FULL or TRUNCATE the same
+    ranges return rows twice or not at all. The check reads the catalog anew, since the snapshot's
+    transaction would show it as it was.
+
+    Raises:
+        StaleSnapshot: When oid, files or columns differ from what was introspected.
+        TransientError: When another session holds a conflicting lock for 10 s.
+    """
+    with source.connect() as session, source_errors(table):
+        session.execute("begin read only")
+        session.execute(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
+        try:
+            session.execute(
+                sql.SQL("lock table {} in access share mode").format(
+                    sql.Identifier(relation.schema, relation.name)
+                )
+            )
+        except psycopg.errors.WrongObjectType:  # a materialised view or foreign table
+            session.execute("rollback")
+        now = introspect(session, relation.schema, relation.name)
+        if not now.storage == relation.storage == snapshot.shapes[table]:
+            raise StaleSnapshot(
+                "The table was altered or rewritten after the run's snapshot.",
+                remedy="It is read again on a new snapshot.",
+                table=table,
+            )
+        yield
+
+
+def read(
+    source: Source, snapshot: Snapshot, table: str, queries: list[str], streams: int, handle: Handle
+) -> None:
+    """Runs every query once, over at most `streams` sessions that share the snapshot.
+
+    Args:
+        handle: Called in the stream's thread with the stream's number and a chunk of about
+            `CHUNK_BYTES`, columns as the queries return them.
+
+    Raises:
+        StaleSnapshot: When the snapshot can't be imported any more.
+        Interrupted: When the run was told to stop.
+        DaybreakError: For whatever else the source answers.
+    """
+    waiting: SimpleQueue[str] = SimpleQueue()
+    for query in queries:
+        waiting.put(query)
+    failed = threading.Event()
+
+    def stream(number: int) -> None:
+        try:
+            with source.connect_adbc() as session, source_errors(table):
+                _join(session, snapshot, table)
+                for chunk in _chunks(_batches(session, waiting, failed)):
+                    handle(number, chunk)
+        except BaseException:
+            failed.set()
+            raise
+
+    with ThreadPoolExecutor(min(streams, len(queries)), f"read-{table}") as pool:
+        running = [pool.submit(stream, number) for number in range(min(streams, len(queries)))]
+    for future in running:
+        future.result()
+
+
+def _join(session: adbc.Connection, snapshot: Snapshot, table: str) -> None:
+    with session.cursor() as cursor:
+        try:
+            for statement in import_statements(snapshot):
+                cursor.execute(statement)
+        except adbc.Error as error:
+            if error.sqlstate not in ("22023", "42704", "55000"):
+                raise
+            raise StaleSnapshot(
+                "The run's snapshot is gone, since the session that kept it has ended.",
+                remedy="The table is read again on a new snapshot.",
+                table=table,
+            ) from None
+        cursor.execute("select pg_current_snapshot()::text")
+        (seen,) = cursor.fetchone() or ("",)
+        check_same_snapshot(str(seen), snapshot)
+
+
+def _batches(
+    session: adbc.Connection, waiting: "SimpleQueue[str]", failed: threading.Event
+) -> Iterator[pa.RecordBatch]:
+    while True:
+        try:
+            query = waiting.get_nowait()
+        except Empty:
+            return
+        with session.cursor() as cursor:
+            cursor.execute(query)
+            for batch in cursor.fetch_record_batch():
+                if interrupted.is_set():
+                    raise Interrupted("The run was stopped.", remedy="Run it again.")
+                if failed.is_set():
+                    return
+                if batch.num_rows:
+                    yield batch
+
+
+def _chunks(batches: Iterator[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
+    gathered: list[pa.RecordBatch] = []
+    size = 0
+    for batch in batches:
+        gathered.append(batch)
+        size += batch.nbytes
+        if size >= CHUNK_BYTES:
+            yield _frame(gathered)
+            gathered, size = [], 0
+    if gathered:
+        yield _frame(gathered)
+
+
+def _frame(batches: list[pa.RecordBatch]) -> pl.DataFrame:
+    frame = pl.from_arrow(pa.Table.from_batches(batches), rechunk=False)
+    assert isinstance(frame, pl.DataFrame)
+    return frame

@@ -1,0 +1,202 @@
+"""One instant of the source for the whole run: the floor noted first, then the exported snapshot.
+
+A row can commit after the snapshot with a timestamp from before it, since `now()` is its
+transaction's start. So the floor is noted on an autocommit connection *before* the snapshot is
+taken: whatever commits later carries a cursor at or above it.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+import psycopg
+from pydantic import BaseModel, ConfigDict
+
+from tasks.errors import PermanentError, StaleSnapshot
+from tasks.source.catalog import Relation
+from tasks.source.connection import Source, source_errors
+
+OLDEST = """
+select least(xact_start, query_start), pid, usename, query_start
+from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid() and state is distinct from 'idle'
+  and coalesce(xact_start, query_start) is not null
+  and backend_type not in ('autovacuum worker', 'walsender')
+order by 1 limit 1
+"""
+HIDDEN = """
+select not pg_has_role('pg_read_all_stats', 'usage')
+       or exists (select from pg_stat_activity
+                  where datname = current_database() and state = 'disabled'),
+       pg_is_in_recovery(), current_user
+"""
+
+
+class Floor(BaseModel):
+    """What the watermark may not pass.
+
+    `oldest` is the start of the oldest open transaction, None when none is open. `unknown` says
+    why the floor can't be known, and `prepared` that a prepared transaction of unknown start is
+    open. All times are UTC.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    clock: datetime
+    oldest: datetime | None = None
+    culprit: str | None = None
+    prepared: bool = False
+    unknown: str | None = None
+
+
+class Snapshot(BaseModel):
+    """An exported snapshot; it holds no secret, so it may travel as a flow parameter."""
+
+    model_config = ConfigDict(frozen=True)
+    id: str
+    visible: str
+    lsn: str
+    taken_at: datetime
+    floor: Floor
+    shapes: dict[str, str]
+
+
+def note_floor(connection: psycopg.Connection) -> Floor:
+    """Notes clock, oldest open transaction and prepared ones, in this order."""
+    with source_errors():
+        (clock,) = _one(connection, "select clock_timestamp()")
+        oldest = connection.execute(OLDEST).fetchone()
+        (prepared,) = _one(
+            connection,
+            "select exists (select from pg_prepared_xacts where database = current_database())",
+        )
+        hidden, standby, role = _one(connection, HIDDEN)
+    unknown = None
+    if standby:
+        unknown = "the source is a standby, where the primary's open transactions don't show"
+    elif hidden:
+        unknown = f"other sessions are hidden from {role}; GRANT pg_read_all_stats TO {role};"
+    culprit = oldest and f"pid {oldest[1]}, user {oldest[2]}, query started {oldest[3]}"
+    return Floor(
+        clock=clock,
+        oldest=oldest[0] if oldest else None,
+        culprit=culprit,
+        prepared=prepared,
+        unknown=unknown,
+    )
+
+
+class Keeper:
+    """Keeps the run's snapshot open and hands it to every table; replaces it when it is lost.
+
+    Args:
+        source: The database.
+        introspect: Reads the relations, keyed by table name, *before* each snapshot is taken, so
+            that a table rewritten after that is noticed by whoever reads it.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        introspect: Callable[[psycopg.Connection], dict[str, Relation]],
+    ) -> None:
+        self._source = source
+        self._introspect = introspect
+        self._lock = threading.Lock()
+        self._session: psycopg.Connection | None = None
+        self.relations: dict[str, Relation] = {}
+
+    def __enter__(self) -> Self:
+        self._take()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            self._session.close()
+
+    def current(self) -> Snapshot:
+        """The run's snapshot; a new one when it was discarded or its session died."""
+        with self._lock:
+            if not self._alive():
+                self._take()
+            return self._snapshot
+
+    def discard(self, snapshot: Snapshot) -> None:
+        """Ends a snapshot that a table can't be read on any more; the next call takes another."""
+        with self._lock:
+            if self._session is not None and self._snapshot.id == snapshot.id:
+                self._session.close()
+                self._session = None
+
+    def _alive(self) -> bool:
+        try:
+            return bool(self._session and self._session.execute("select 1").fetchone())
+        except psycopg.Error:
+            return False
+
+    def _take(self) -> None:
+        if self._session is not None:
+            self._session.close()
+        self._session = session = self._source.connect()
+        with source_errors():
+            (version,) = _one(session, "select current_setting('server_version_num')::int")
+            if not 140000 <= version < 190000:
+                raise PermanentError(
+                    f"The source is PostgreSQL {version // 10000}.",
+                    remedy="Daybreak reads PostgreSQL 14 to 18.",
+                )
+            if version >= 170000:
+                session.execute("set transaction_timeout = 0")
+        self.relations = self._introspect(session)
+        floor = note_floor(session)
+        with source_errors():
+            session.execute("begin isolation level repeatable read, read only")
+            name, visible, taken_at = _one(
+                session, "select pg_export_snapshot(), pg_current_snapshot()::text, now()"
+            )
+            (lsn,) = _one(
+                session,
+                "select case when pg_is_in_recovery() then pg_last_wal_replay_lsn()"
+                " else pg_current_wal_lsn() end::text",
+            )
+        self._snapshot = Snapshot(
+            id=name,
+            visible=visible,
+            lsn=lsn,
+            taken_at=taken_at,
+            floor=floor,
+            shapes={table: relation.storage for table, relation in self.relations.items()},
+        )
+
+
+def import_statements(snapshot: Snapshot) -> tuple[str, str]:
+    """The statements that open a reader's transaction on the snapshot, in order."""
+    return (
+        "set transaction isolation level repeatable read, read only",
+        f"set transaction snapshot {psycopg.sql.Literal(snapshot.id).as_string()}",
+    )
+
+
+def check_same_snapshot(seen: str, snapshot: Snapshot) -> None:
+    """Holds a reader to the keeper's instant, which also catches a connection to another replica.
+
+    Raises:
+        StaleSnapshot: When the reader sees another state of the database.
+    """
+    if seen != snapshot.visible:
+        raise StaleSnapshot(
+            "A reader saw another state of the database than the run's snapshot.",
+            remedy="The table is read again; see that source.url always leads to one server.",
+        )
+
+
+def _one(connection: psycopg.Connection, query: str) -> tuple[object, ...]:
+    row = connection.execute(query).fetchone()  # type: ignore[call-overload]
+    assert row is not None
+    return tuple(row)

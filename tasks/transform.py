@@ -1,0 +1,102 @@
+"""The task that runs `dbt build` in a child process and judges it by run_results.json."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import cloudpickle
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.context import serialize_context
+from prefect.settings import get_current_settings
+
+from tasks.config import Config
+from tasks.dbt_process import Request
+from tasks.errors import TransformFailed
+from tasks.logs import log
+
+PROJECT = Path(__file__).parents[1] / "dbt"
+RESULTS = PROJECT / "target" / "run_results.json"
+PASSED = {"success", "pass", "warn"}
+
+
+@dataclass(frozen=True)
+class Built:
+    """What dbt passed; `failed` holds a line for each node that did not."""
+
+    models: int
+    tests: int
+    failed: list[str]
+
+
+@task(name="dbt build", cache_policy=NO_CACHE, persist_result=False)
+def build(config: Config, full_refresh: bool) -> Built:
+    """Builds and tests the models on what was published.
+
+    Raises:
+        TransformFailed: Naming each model or test that failed, or dbt's last words.
+    """
+    arguments = ["build", "--target", config.dbt.target]
+    if config.dbt.select:
+        arguments += ["--select", config.dbt.select]
+    if full_refresh:
+        arguments.append("--full-refresh")
+    RESULTS.unlink(missing_ok=True)
+    said = _run(Request(serialize_context(), PROJECT, arguments), config)
+    if not RESULTS.exists():
+        raise TransformFailed(
+            f"dbt stopped before it built anything: {_last_words(said)}",
+            remedy="Run `dbt debug` in dbt/ and mend what it names.",
+        )
+    built = judge(json.loads(RESULTS.read_text()))
+    log.info("dbt: %d models and %d tests passed", built.models, built.tests)
+    if built.failed:
+        raise TransformFailed(
+            f"{len(built.failed)} dbt nodes failed: {'; '.join(built.failed)}.",
+            remedy="Mend the model or the data; the raw tables are published and stay.",
+        )
+    return built
+
+
+def judge(results: dict[str, list[dict[str, str]]]) -> Built:
+    """Counts what passed and names what did not, skipped nodes included."""
+    passed: Counter[str] = Counter()
+    failed = []
+    for result in results["results"]:
+        kind, name = result["unique_id"].split(".", 1)[0], result["unique_id"].split(".")[2]
+        if result["status"] in PASSED:
+            passed["tests" if kind in ("test", "unit_test") else "models"] += 1
+        elif result["status"] != "skipped":
+            message = (result["message"] or "no message").strip().replace("\n", " ")
+            failed.append(f"{kind} {name} ({message})")
+    return Built(passed["models"], passed["tests"], failed)
+
+
+def _run(request: Request, config: Config) -> str:
+    environment = {
+        **os.environ,
+        **get_current_settings().to_environment_variables(exclude_unset=True),
+        "DAYBREAK_WAREHOUSE_PATH": str(config.warehouse.path.resolve()),
+        "DAYBREAK_RAW_SCHEMA": config.warehouse.raw_schema,
+        "DO_NOT_TRACK": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "tasks.dbt_process"],
+        input=cloudpickle.dumps(request),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        cwd=PROJECT.parent,
+        check=False,
+    )
+    return done.stdout.decode(errors="replace")
+
+
+def _last_words(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    told = [line for line in lines if "leaked" not in line]
+    return " ".join(told[-3:])[-500:]

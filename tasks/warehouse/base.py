@@ -1,0 +1,115 @@
+"""What a warehouse does for the night; `duckdb.py` and `snowflake.py` are its twins."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, Protocol, Self
+
+from tasks.transfer.types import Field
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class State:
+    """A table's row of `sync_state`: how far its copy is, and the version that guards it."""
+
+    version: int
+    watermark: str | None = None
+    fingerprint: str | None = None
+    synced_at: datetime | None = None
+
+    def next_synced_at(self, now: datetime) -> datetime:
+        """The `_synced_at` of the next publish, which rises strictly even if the clock does not."""
+        if self.synced_at is None:
+            return now
+        return max(now, self.synced_at + timedelta(microseconds=1))
+
+
+@dataclass(frozen=True)
+class Staged:
+    """An attempt's staging tables: the rows to publish and their dead letters."""
+
+    table: str
+    attempt: str
+    rows: int
+
+    @property
+    def name(self) -> str:
+        return f"stg_{self.table}__{self.attempt}"
+
+    @property
+    def letters(self) -> str:
+        return f"{self.name}__letters"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Everything that one publishing transaction changes.
+
+    `replace` makes the staged rows the whole table; `merge` deletes by key and inserts. `state`
+    is the one that was read before: the publish fails if another has happened since. `record`
+    holds the columns of the attempt's `sync_runs` row.
+    """
+
+    table: str
+    run_id: str
+    mode: Literal["replace", "merge"]
+    key: list[Field]
+    staged: Staged
+    state: State
+    watermark: str | None
+    fingerprint: str
+    synced_at: datetime
+    record: dict[str, Any]
+
+
+class Warehouse(Protocol):
+    """One session with the warehouse. Errors are DaybreakErrors; names are unquoted."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *details: object) -> None: ...
+
+    def prepare(self) -> None:
+        """Makes the schema and the ledger, and sweeps what dead attempts left."""
+
+    def staging_folder(self) -> Path:
+        """Where staging files are written."""
+
+    def state(self, table: str) -> State:
+        """The table's state; its row is made, with version 0, when there is none."""
+
+    def rows(self, table: str) -> int:
+        """Rows of the published copy; 0 when there is none."""
+
+    def stage(
+        self,
+        staged: Staged,
+        fields: list[Field],
+        files: list[Path],
+        letters: list[Path],
+        synced_at: datetime,
+        run_id: str,
+    ) -> Staged:
+        """Loads the staging files into staging tables; the result knows the rows loaded."""
+
+    def publish(self, publication: Publication) -> bool:
+        """Publishes in one transaction; False when another run published the table first."""
+
+    def discard(self, staged: Staged) -> None:
+        """Drops an attempt's staging tables, if they are there."""
+
+    def record(self, record: dict[str, Any]) -> None:
+        """Adds one row to `sync_runs` outside any publish."""
+
+    def published(self, run_id: str, table: str) -> dict[str, Any] | None:
+        """The `sync_runs` row with which this run has published the table, if it has."""
+
+    def quote(self, name: str) -> str:
+        """An identifier as it stands in a statement."""
+
+    def query(self, statement: str, parameters: list[Any] | None = None) -> list[Row]:
+        """Runs one statement and returns its rows."""
+
+    def store_quality(self, rows: list[dict[str, Any]]) -> None:
+        """Adds measurements to `quality_results`."""
