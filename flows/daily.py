@@ -5,12 +5,13 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, task, unmapped
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import wait
 from prefect.runtime import flow_run
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.extract_load import extract_load
 from flows.quality import PASSED, quality
@@ -25,11 +26,12 @@ from tasks.retry import JITTER, delays, is_transient
 from tasks.source.snapshot import Keeper
 
 TABLES_AT_ONCE = 4
+RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=TABLES_AT_ONCE)
 
 
 @flow(
     name="daily",
-    task_runner=ThreadPoolTaskRunner(max_workers=TABLES_AT_ONCE),
+    task_runner=RUNNER,
     persist_result=False,
 )
 def daily(
@@ -78,7 +80,7 @@ def sync(
         wait(runs)
     for table, run in zip(tables, runs, strict=True):
         result = run.state.result(raise_on_failure=False)
-        if run.state.is_completed():
+        if isinstance(result, Outcome):
             night.outcomes.append(result)
         else:
             night.failures[table.name] = str(result)
@@ -98,9 +100,7 @@ def sync(
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def sync_table(
-    table: str, keeper: Keeper, config: str, run_id: str, full_refresh: bool
-) -> Outcome:
+def sync_table(table: str, keeper: Keeper, config: str, run_id: str, full_refresh: bool) -> Outcome:
     """One table's subflow on the run's current snapshot; carries the retries a flow can't have."""
     snapshot = keeper.current()
     try:

@@ -8,11 +8,10 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
 
 from tasks.config import Config, load_config
 from tasks.errors import DaybreakError
@@ -26,13 +25,7 @@ DEMO = Path(__file__).parents[1] / "deployments" / "demo.yaml"
 FAILED, CAN_NOT_START, INTERRUPTED = 1, 2, 130
 
 
-class Nightly(Protocol):
-    """The daily flow, as the command calls it."""
-
-    def __call__(self, config: str, **options: Any) -> object: ...
-
-
-def main(daily: Nightly, arguments: Sequence[str] | None = None) -> int:
+def main(daily: Callable[..., object], arguments: Sequence[str] | None = None) -> int:
     """Runs one night and returns the exit code."""
     options = _parse(arguments)
     path = options.config or Path(os.environ.get("DAYBREAK_CONFIG") or DEMO)
@@ -54,7 +47,7 @@ def main(daily: Nightly, arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _night(daily: Nightly, path: Path, options: argparse.Namespace) -> int:
+def _night(daily: Callable[..., object], path: Path, options: argparse.Namespace) -> int:
     try:
         daily(
             str(path),
@@ -97,9 +90,7 @@ def _day(config: Config, bad_day: bool) -> Iterator[None]:
     if config.source.demo is None:
         yield
         return
-    with demo.night(
-        config.source.demo.directory, scale=config.source.demo.scale, bad_day=bad_day
-    ):
+    with demo.night(config.source.demo.directory, scale=config.source.demo.scale, bad_day=bad_day):
         yield
 
 

@@ -171,11 +171,9 @@ class Table(Model):
             raise ValueError("expected a cursor, since mode is incremental")
         if self.mode == "full_refresh" and self.cursor is not None:
             raise ValueError("expected no cursor, since mode is full_refresh")
-        kept = {*self.key, self.cursor} - {None}
-        if lost := kept & {*self.columns.exclude, *self.columns.mask, *self.columns.as_}:
-            raise ValueError(
-                f"expected key and cursor to be copied as they are; {', '.join(sorted(map(str, lost)))} is not"
-            )
+        changed = {*self.columns.exclude, *self.columns.mask, *self.columns.as_}
+        if lost := [name for name in (*self.key, self.cursor) if name in changed]:
+            raise ValueError(f"expected key and cursor as they are; {lost[0]} is not copied so")
         return self
 
     @property

@@ -2,8 +2,8 @@
 
 from tasks.config import Config
 from tasks.errors import ConfigError
-from tasks.source import demo
 from tasks.source.connection import Source
+from tasks.source.embedded import start
 from tasks.warehouse.base import Warehouse
 
 
@@ -14,7 +14,7 @@ def open_source(config: Config) -> Source:
         ConfigError: When the demo's server can't start.
     """
     if config.source.demo:
-        return Source(demo.start(config.source.demo.directory))
+        return Source(start(config.source.demo.directory))
     assert config.source.url is not None
     return Source(config.source.url.get_secret_value())
 

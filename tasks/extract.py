@@ -31,7 +31,9 @@ def extract(
         source, attempt.snapshot, attempt.contract, attempt.lower, streams, staging, progress
     )
     rows, rate = _figures(extracted.rows_read, extracted.seconds)
-    log.info("%s: %s rows read in %.1f s, %s rows/s", attempt.table.name, rows, extracted.seconds, rate)
+    log.info(
+        "%s: %s rows read in %.1f s, %s rows/s", attempt.table.name, rows, extracted.seconds, rate
+    )
     return extracted
 
 

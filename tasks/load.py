@@ -18,9 +18,7 @@ def load(warehouse: Warehouse, attempt: Attempt, extracted: Extract) -> Staged:
         BreakerTripped: When the batch is too bad to publish.
     """
     table, name = attempt.table, attempt.table.name
-    check_breaker(
-        name, table.breaker, extracted.rows_read, extracted.rows_dead, extracted.nulls
-    )
+    check_breaker(name, table.breaker, extracted.rows_read, extracted.rows_dead, extracted.nulls)
     staged = warehouse.stage(
         attempt.staged,
         attempt.contract.fields,

@@ -10,9 +10,7 @@ from tasks.warehouse.base import Staged, Warehouse
 
 
 @task(name="publish", cache_policy=NO_CACHE, persist_result=False)
-def publish(
-    warehouse: Warehouse, attempt: Attempt, extracted: Extract, staged: Staged
-) -> Outcome:
+def publish(warehouse: Warehouse, attempt: Attempt, extracted: Extract, staged: Staged) -> Outcome:
     """Publishes the attempt; when another run was faster, says so and leaves its rows alone."""
     publication = attempt.publication(extracted, staged)
     if warehouse.publish(publication):

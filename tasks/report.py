@@ -59,7 +59,9 @@ def summary(night: Night) -> str:
     console.print()
     console.print(table)
     if night.built:
-        console.print(f"\ndbt      {night.built.models} models and {night.built.tests} tests passed")
+        console.print(
+            f"\ndbt      {night.built.models} models and {night.built.tests} tests passed"
+        )
     if night.verdict:
         console.print(f"quality  {night.verdict}", highlight=False)
     return text.getvalue().rstrip()

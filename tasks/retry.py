@@ -3,8 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from prefect.client.schemas.objects import TaskRun
-from prefect.states import State
+from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 from tasks.config import Defaults

@@ -41,7 +41,7 @@ class TemporaryServer:
     """A Prefect server in a child process; `ready` waits for it."""
 
     def __init__(self) -> None:
-        self._said = tempfile.TemporaryFile()
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the server
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tasks.server"],
             env={**os.environ, **SETTINGS},

@@ -93,7 +93,7 @@ def _run(request: Request, config: Config) -> str:
         cwd=PROJECT.parent,
         check=False,
     )
-    return done.stdout.decode(errors="replace")
+    return str(done.stdout, errors="replace")
 
 
 def _last_words(output: str) -> str:

@@ -28,7 +28,7 @@ class YamlFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+            root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
         except OSError as error:
             raise ConfigError(
                 f"{path}: can't be read ({error.strerror}).",
@@ -43,8 +43,9 @@ class YamlFile:
             raise ConfigError(
                 f"{path}{line}: is not valid YAML: {problem}.", remedy="Mend that line."
             ) from error
-        if self._root is None:
+        if root is None:
             raise ConfigError(f"{path}: is empty.", remedy="Name a source and tables in it.")
+        self._root: yaml.Node = root
         self.data = self._construct(self._root)
 
     def line(self, location: Sequence[Hashable]) -> int:
@@ -69,7 +70,7 @@ class YamlFile:
             return [self._construct(item) for item in node.value]
         if "${" in node.value:
             return VARIABLE.sub(lambda match: self._variable(node, match), node.value)
-        return yaml.SafeLoader("").construct_object(node)  # type: ignore[no-untyped-call]
+        return yaml.SafeLoader("").construct_object(node)
 
     def _variable(self, node: yaml.Node, match: re.Match[str]) -> str:
         name, default = match.groups()

@@ -101,7 +101,10 @@ def _age(check: Check, now: datetime, quote: Quote) -> list[Probe]:
     age = f"date_diff('second', {newest}, cast('{now.isoformat()}' as timestamptz)) / 3600.0"
     return [
         Probe(
-            f"age {column}", age, f"at most {hours:g} h", lambda value: value is None or value > hours
+            f"age {column}",
+            age,
+            f"at most {hours:g} h",
+            lambda value: value is None or value > hours,
         )
     ]
 

@@ -94,7 +94,9 @@ order by attnum, depth desc
 
 LEAVES = """
 with recursive tree(oid) as (
-    select %s::oid union all select i.inhrelid from pg_inherits i join tree on i.inhparent = tree.oid
+    select %s::oid
+    union all
+    select i.inhrelid from pg_inherits i join tree on i.inhparent = tree.oid
 )
 select c.oid, n.nspname, c.relname, pg_relation_filenode(c.oid),
        case when c.relkind in ('r', 'm')
@@ -105,10 +107,10 @@ where c.relkind <> 'p' order by c.oid
 
 INDEXES = """
 select i.indisprimary, i.indisunique, am.amname = 'btree',
-       array(select a.attname::text from unnest(i.indkey::smallint[]) with ordinality k(attnum, place)
+       array(select a.attname::text
+             from unnest(i.indkey::smallint[]) with ordinality k(attnum, place)
              join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-             where k.place <= i.indnkeyatts order by place),
-       i.indnkeyatts
+             where k.place <= i.indnkeyatts order by place)
 from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am am on am.oid = c.relam
 where i.indrelid = %s and i.indisvalid and i.indpred is null and i.indexprs is null
 order by i.indisprimary desc, i.indexrelid
@@ -137,9 +139,9 @@ def introspect(connection: psycopg.Connection, schema: str, name: str) -> Relati
         oid=oid,
         columns=tuple(columns),
         leaves=tuple(leaves),
-        primary_key=next((tuple(keys) for primary, _, _, keys, _ in indexes if primary), ()),
-        unique_keys=tuple(tuple(keys) for _, unique, _, keys, _ in indexes if unique),
-        cursor_indexes=tuple(keys[0] for _, _, btree, keys, _ in indexes if btree),
+        primary_key=next((tuple(keys) for primary, _, _, keys in indexes if primary), ()),
+        unique_keys=tuple(tuple(keys) for _, unique, _, keys in indexes if unique),
+        cursor_indexes=tuple(keys[0] for _, _, btree, keys in indexes if btree),
         row_estimate=estimate,
     )
 

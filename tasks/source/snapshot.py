@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, LiteralString, Self
 
 import psycopg
 from pydantic import BaseModel, ConfigDict
@@ -196,7 +196,7 @@ def check_same_snapshot(seen: str, snapshot: Snapshot) -> None:
         )
 
 
-def _one(connection: psycopg.Connection, query: str) -> tuple[object, ...]:
-    row = connection.execute(query).fetchone()  # type: ignore[call-overload]
+def _one(connection: psycopg.Connection, query: LiteralString) -> tuple[Any, ...]:
+    row = connection.execute(query).fetchone()
     assert row is not None
-    return tuple(row)
+    return row

@@ -147,14 +147,23 @@ def extract(
         screened = screen(chunk, contract.fields, contract.table, contract.key)
         number = next(numbers)
         rows = staging.write("rows", stream, number, screened.good)
-        letters = staging.write("letters", stream, number, screened.letters) if screened.dead else None
+        letters = (
+            staging.write("letters", stream, number, screened.letters) if screened.dead else None
+        )
         with lock:
             _add(result, screened, rows, letters, counted, contract.table.cursor)
             result.bytes += int(chunk.estimated_size())
             progress(result.rows_read, time.monotonic() - started)
 
     with guarded(source, snapshot, contract.table.name, contract.relation):
-        read(source, snapshot, contract.table.name, _queries(contract, lower, streams), streams, handle)
+        read(
+            source,
+            snapshot,
+            contract.table.name,
+            _queries(contract, lower, streams),
+            streams,
+            handle,
+        )
     result.seconds = time.monotonic() - started
     return result
 

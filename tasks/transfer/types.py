@@ -104,7 +104,9 @@ def field_of(column: Column) -> Field:
 
 def convert(read: pl.DataFrame, fields: list[Field]) -> pl.DataFrame:
     """Turns a chunk as read into one of the fields' types; what they can't hold becomes NULL."""
-    wanted = [expression for field in fields if (expression := _conversion(read, field)) is not None]
+    wanted = [
+        expression for field in fields if (expression := _conversion(read, field)) is not None
+    ]
     return read.with_columns(wanted) if wanted else read
 
 
@@ -130,9 +132,7 @@ def as_text(read: pl.DataFrame, field: Field) -> pl.Expr:
         special = physical.replace_strict(
             infinite, default="outside the years 1 to 9999", return_dtype=pl.String
         )
-        return (
-            pl.when(column.is_null() | inside).then(spelled).otherwise(special).alias(field.name)
-        )
+        return pl.when(column.is_null() | inside).then(spelled).otherwise(special).alias(field.name)
     return column.cast(pl.String)
 
 
@@ -147,10 +147,8 @@ def _conversion(read: pl.DataFrame, field: Field) -> pl.Expr | None:
     if field.kind in (Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ):
         physical = read[field.name].to_physical()
         low, high = _limits(read.schema[field.name])
-        smallest, largest = physical.min(), physical.max()
-        if isinstance(smallest, int) and isinstance(largest, int):
-            if smallest < low or largest > high:
-                return pl.when(column.to_physical().is_between(low, high)).then(column)
+        if not physical.is_between(low, high).all():
+            return pl.when(column.to_physical().is_between(low, high)).then(column)
     return None
 
 

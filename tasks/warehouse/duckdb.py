@@ -257,9 +257,7 @@ def _path(name: str) -> str:
 
 
 @contextmanager
-def duckdb_errors(
-    path: Path, ignore: type[duckdb.Error] | tuple[()] = ()
-) -> Iterator[None]:
+def duckdb_errors(path: Path, ignore: type[duckdb.Error] | tuple[()] = ()) -> Iterator[None]:
     """Translates DuckDB's errors, the one place that does.
 
     Raises:

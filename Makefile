@@ -1,0 +1,45 @@
+# make run and make test are all a newcomer needs; each makes .venv from requirements.lock first.
+PYTHON ?= python3
+PY := .venv/bin/python
+UV = $(shell command -v uv || echo .uv/bin/uv)
+
+.PHONY: run bad-day test lint check bench lock docs clean
+
+run: .venv/ready ## a night: a day passes in the demo shop, and is copied, built and judged
+	@$(PY) flows/daily.py $(ARGS)
+
+bad-day: .venv/ready ## a night on which the quality gate must fail
+	@$(PY) flows/daily.py --bad-day $(ARGS)
+
+test: .venv/ready ## every test
+	@$(PY) -m pytest $(ARGS)
+
+lint: .venv/ready ## style and types
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+
+check: lint test
+
+bench: .venv/ready ## speed beside the peers; needs a few minutes and 3 GB of disk
+	@$(PY) -m tests.bench $(ARGS)
+
+docs: .venv/ready ## write what is generated from the code: the JSON schema and the README's tables
+	@$(PY) -m docs.generate
+
+lock: .venv/ready ## resolve pyproject.toml anew
+	@$(UV) pip compile -q pyproject.toml --group dev --universal --generate-hashes \
+	  --no-annotate --upgrade -o requirements.lock
+
+clean: ## forget the demo's source and warehouse
+	rm -rf .daybreak
+
+.venv/ready: requirements.lock pyproject.toml
+	@echo "Installing into .venv (once; a minute or two with a cold cache)"
+	@command -v uv >/dev/null || test -x .uv/bin/uv || \
+	  { $(PYTHON) -m venv .uv && .uv/bin/python -m pip install -qq uv; }
+	@test -x $(PY) || $(UV) venv -q --no-python-downloads --python "$$(command -v $(PYTHON))" .venv
+	@$(UV) pip sync -q --python $(PY) --require-hashes --compile-bytecode requirements.lock
+	@$(UV) pip install -q --python $(PY) --no-deps --no-build-isolation -e .
+	@$(PY) -m compileall -q flows tasks
+	@touch $@
