@@ -28,15 +28,8 @@ logging.setLogRecordFactory(_without_expected_trace)
 
 def show_progress() -> None:
     """Shows our own lines on the terminal in place of Prefect's, which go on to its API."""
-    from prefect.logging.configuration import setup_logging
-
-    setup_logging()
-    for name in logging.root.manager.loggerDict:
-        if name.startswith(("prefect", "daybreak")):
-            for handler in logging.getLogger(name).handlers:
-                if isinstance(handler, logging.StreamHandler):
-                    # Prefect puts handlers and levels back when a run starts, but not filters.
-                    handler.addFilter(lambda _record: False)
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(logging.CRITICAL)
     shown = logging.StreamHandler(sys.stdout)
     shown.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
     log.addHandler(shown)
