@@ -71,6 +71,12 @@ class TemporaryServer:
             ) from None
         return url
 
+    def stop(self) -> None:
+        """Ends the server; it also ends by itself when this object or the process is gone."""
+        self._process.terminate()
+        self._process.communicate()
+        self._said.close()
+
 
 def temporary_server() -> TemporaryServer | None:
     """Starts a server in the background, unless PREFECT_API_URL names one to use."""

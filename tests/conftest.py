@@ -1,0 +1,123 @@
+"""Real parts, one of each a session: a PostgreSQL, a Prefect server; a database and files a test."""
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+import pytest
+import yaml
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from tasks.server import TemporaryServer
+from tasks.source import embedded
+
+ROOT = Path(__file__).parents[1]
+Night = Callable[..., None]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a real PostgreSQL; make databases of your own in it."""
+    return embedded.start(tmp_path_factory.mktemp("postgres"))
+
+
+@pytest.fixture
+def source_url(postgres: str) -> Iterator[str]:
+    """The URL of an empty database."""
+    name = f"t{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres, autocommit=True) as server:
+        server.execute(f"create database {name}")
+        yield postgres.replace("/postgres?", f"/{name}?")
+        server.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def source(source_url: str) -> Iterator[psycopg.Connection]:
+    """An autocommit session in the test's database."""
+    with psycopg.connect(source_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def prefect_api() -> Iterator[str]:
+    """The API URL of one temporary Prefect server for the whole session."""
+    server = TemporaryServer()
+    yield server.ready()
+    server.stop()
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a configuration whose source comes from SOURCE_URL; arguments override its parts."""
+
+    def write(tables: list[dict[str, Any]], **parts: Any) -> Path:
+        path = tmp_path / "tables.yaml"
+        document = {
+            "source": {"url": "${SOURCE_URL}"},
+            "warehouse": {"kind": "duckdb", "path": str(tmp_path / "warehouse.duckdb")},
+            "defaults": {"retries": 1, "retry_delay": "1s"},
+            "tables": tables,
+            **parts,
+        }
+        path.write_text(yaml.safe_dump(document, sort_keys=False))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def night(source_url: str, prefect_api: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
+    """Runs the daily flow in this process, without dbt unless asked: `night(path, skip_dbt=False)`.
+
+    Raises what the flow raises.
+    """
+    from flows.daily import daily
+
+    monkeypatch.setenv("SOURCE_URL", source_url)
+
+    def run(config: Path, **options: Any) -> None:
+        daily(str(config), **{"skip_dbt": True, **options})
+
+    with temporary_settings({PREFECT_API_URL: prefect_api}):
+        yield run
+
+
+@pytest.fixture
+def run_daily(source_url: str, prefect_api: str) -> Run:
+    """Runs `python flows/daily.py` with arguments, as a user would, and returns what it said."""
+
+    def run(*arguments: str | Path, env: dict[str, str] | None = None, **options: Any) -> Any:
+        environment = {**os.environ, "SOURCE_URL": source_url, "PREFECT_API_URL": prefect_api}
+        return subprocess.run(
+            [sys.executable, ROOT / "flows" / "daily.py", *map(str, arguments)],
+            **{
+                "cwd": ROOT,
+                "env": {**environment, **(env or {})},
+                "capture_output": True,
+                "text": True,
+                "timeout": 240,
+                "check": False,
+                **options,
+            },
+        )
+
+    return run
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Callable[..., list[tuple[Any, ...]]]:
+    """Runs one query on the test's warehouse file and returns its rows."""
+
+    def query(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as session:
+            session.execute("set TimeZone = 'UTC'")
+            return session.execute(statement, list(parameters)).fetchall()
+
+    return query
