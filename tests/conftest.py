@@ -1,4 +1,4 @@
-"""Real parts, one of each a session: a PostgreSQL, a Prefect server; a database and files a test."""
+"""Real parts: a PostgreSQL and a Prefect server a session, a database and files a test."""
 
 import os
 import subprocess
@@ -93,19 +93,16 @@ def night(source_url: str, prefect_api: str, monkeypatch: pytest.MonkeyPatch) ->
 def run_daily(source_url: str, prefect_api: str) -> Run:
     """Runs `python flows/daily.py` with arguments, as a user would, and returns what it said."""
 
-    def run(*arguments: str | Path, env: dict[str, str] | None = None, **options: Any) -> Any:
-        environment = {**os.environ, "SOURCE_URL": source_url, "PREFECT_API_URL": prefect_api}
+    def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        given = {"SOURCE_URL": source_url, "PREFECT_API_URL": prefect_api, **environment}
         return subprocess.run(
             [sys.executable, ROOT / "flows" / "daily.py", *map(str, arguments)],
-            **{
-                "cwd": ROOT,
-                "env": {**environment, **(env or {})},
-                "capture_output": True,
-                "text": True,
-                "timeout": 240,
-                "check": False,
-                **options,
-            },
+            cwd=ROOT,
+            env={**os.environ, **given},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
         )
 
     return run

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from tasks.errors import PermanentError
-from tasks.source import demo
+from tasks.source import demo, embedded
 
 SCALE = 0.01
 NUMBERS = itertools.count()
@@ -32,7 +32,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(directory: Path) -> str:
-    return demo.start(directory)
+    return embedded.start(directory)
 
 
 @contextmanager
@@ -81,7 +81,7 @@ def sizes(url: str) -> dict[str, int]:
 
 def python(code: str) -> subprocess.Popen[str]:
     """Run code in a process of its own, which does not see this one's servers."""
-    program = f"import sys, time, pathlib, psycopg\nfrom tasks.source import demo\n{code}"
+    program = f"import sys, time, pathlib, psycopg\nfrom tasks.source import demo, embedded\n{code}"
     return subprocess.Popen(
         [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
@@ -300,17 +300,17 @@ def test_a_second_process_joins_the_server_and_leaves_it_running(
 ) -> None:
     since = "select pg_postmaster_start_time()::text"
     joined = python(
-        f"url = demo.start(pathlib.Path({str(directory)!r}))\n"
+        f"url = embedded.start(pathlib.Path({str(directory)!r}))\n"
         f"print(psycopg.connect(url).execute({since!r}).fetchone()[0])"
     )
     assert joined.communicate(timeout=20)[0].strip() == ask(server, since)
-    assert demo.start(directory) == server
+    assert embedded.start(directory) == server
     assert ask(server, "select 1") == 1
 
 
 def test_a_killed_process_leaves_a_server_that_the_next_one_stops(tmp_path: Path) -> None:
     home = tmp_path / "my projects" / ("deep" * 30)
-    start = f"url = demo.start(pathlib.Path({str(home)!r})); print(url, flush=True)"
+    start = f"url = embedded.start(pathlib.Path({str(home)!r})); print(url, flush=True)"
     killed = python(f"{start}\ntime.sleep(60)")
     url = first_line(killed)
     killed.kill()
@@ -326,4 +326,4 @@ def test_a_killed_process_leaves_a_server_that_the_next_one_stops(tmp_path: Path
 def test_a_server_that_cannot_start_names_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(PermanentError, match=r"did not start: .*File exists.*Delete .*--config"):
-        demo.start(tmp_path / "file")
+        embedded.start(tmp_path / "file")
