@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,9 +24,13 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The URL of a real PostgreSQL; make databases of your own in it."""
-    return embedded.start(tmp_path_factory.mktemp("postgres"))
+def postgres() -> Iterator[str]:
+    """The URL of a real PostgreSQL; make databases of your own in it.
+
+    Not below pytest's own folder: each pytest of root closes that one to the server's user.
+    """
+    with tempfile.TemporaryDirectory(prefix="daybreak-test-", ignore_cleanup_errors=True) as folder:
+        yield embedded.start(Path(folder))
 
 
 @pytest.fixture

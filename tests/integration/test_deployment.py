@@ -12,7 +12,8 @@ import duckdb
 import httpx
 import pytest
 
-from tasks.source import demo
+from tasks.source.demo import seed
+from tasks.source.embedded import start
 from tests.conftest import ROOT
 
 FOLDERS = ("flows", "tasks", "dbt", "deployments")
@@ -24,7 +25,7 @@ Prefect = Callable[..., str]
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of the project, whose demo has a warehouse and a shop of its own."""
-    copy = tmp_path / "project"
+    copy = tmp_path / "the project"
     for folder in FOLDERS:
         shutil.copytree(ROOT / folder, copy / folder, ignore=LEFT_BY_RUNS)
     for file in FILES:
@@ -39,7 +40,7 @@ def prefect(tmp_path: Path, prefect_api: str) -> Prefect:
 
     def run(*arguments: str, cwd: Path) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "prefect", "--no-prompt", *arguments],
+            [Path(sys.executable).with_name("prefect"), "--no-prompt", *arguments],
             cwd=cwd,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
@@ -58,11 +59,11 @@ def prefect(tmp_path: Path, prefect_api: str) -> Prefect:
 def test_a_worker_completes_the_deployed_night_from_any_folder(
     project: Path, tmp_path: Path, prefect: Prefect, prefect_api: str
 ) -> None:
-    demo.seed(demo.start(project / ".daybreak" / "source"), 0.01)
+    seed(start(project / ".daybreak" / "source"), 0.01)
 
     prefect("work-pool", "create", "--type", "process", "daybreak", cwd=project)
     prefect("deploy", "--all", cwd=project)
-    with httpx.Client(base_url=prefect_api) as api:
+    with httpx.Client(base_url=prefect_api, timeout=60) as api:
         deployment = found(api.get("/deployments/name/daily/daily"))
         assert deployment["tags"] == ["etl", "snowflake", "production"]
         assert deployment["work_pool_name"] == "daybreak"

@@ -5,11 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
+from tasks.errors import SyncFailed
 from tests.conftest import Night
 
 Write = Callable[..., Path]
 Query = Callable[..., list[tuple[Any, ...]]]
+
+ORDERS = {"name": "orders", "mode": "incremental", "cursor": "updated_at"}
+MAKE_ORDERS = """
+create table orders (id bigint primary key, status text, amount numeric(12, 2),
+                     updated_at timestamptz default now());
+"""
 
 
 def test_a_full_refresh_replaces_every_row(
@@ -23,3 +31,119 @@ def test_a_full_refresh_replaces_every_row(
     source.execute("update t set name = 'c' where id = 2")
     night(config)
     assert warehouse("select id, name from raw.t") == [(2, "c")]
+
+
+def test_an_incremental_night_reads_what_changed_and_keeps_the_rest(
+    source: psycopg.Connection, config_file: Write, night: Night, warehouse: Query
+) -> None:
+    source.execute(MAKE_ORDERS)
+    source.execute(
+        "insert into orders select g, 'placed', g / 100.0, now() - g * interval '1 hour'"
+        " from generate_series(1, 500) g"
+    )
+    config = config_file([ORDERS])
+    night(config)
+    source.execute("update orders set status = 'shipped', updated_at = now() where id = 7")
+    source.execute("insert into orders values (501, 'placed', 1, now()), (502, 'odd', 1, null)")
+    night(config)
+    assert warehouse("select count(*), count(distinct id) from raw.orders") == [(502, 502)]
+    assert warehouse("select status from raw.orders where id = 7") == [("shipped",)]
+    assert warehouse(
+        "select rows_read < 500 from raw.sync_runs order by finished_at desc limit 1"
+    ) == [(True,)]
+
+
+def test_a_row_that_commits_after_the_snapshot_with_an_older_timestamp_arrives_the_next_night(
+    source: psycopg.Connection,
+    source_url: str,
+    config_file: Write,
+    night: Night,
+    warehouse: Query,
+) -> None:
+    source.execute(MAKE_ORDERS)
+    config = config_file([{**ORDERS, "lag": "0"}])
+    with psycopg.connect(source_url) as late:
+        late.execute("insert into orders values (1, 'late', 1, now())")
+        source.execute("insert into orders values (2, 'placed', 1, clock_timestamp())")
+        night(config)
+        assert warehouse("select id from raw.orders") == [(2,)]
+    night(config)
+    assert sorted(warehouse("select id from raw.orders")) == [(1,), (2,)]
+
+
+def test_rows_that_break_a_rule_become_dead_letters_until_they_are_mended(
+    source: psycopg.Connection, config_file: Write, night: Night, warehouse: Query
+) -> None:
+    source.execute(MAKE_ORDERS)
+    source.execute(
+        "insert into orders values (1, 'lost', 1), (2, 'placed', 'NaN'), (3, 'placed', 2)"
+    )
+    config = config_file([{**ORDERS, "rules": {"accepted": {"status": ["placed"]}}}])
+    night(config)
+    letters = (
+        "select row_key, rule, column_name, value from raw.dead_letters where closed_at is null"
+    )
+    assert sorted(warehouse(letters)) == [
+        ('{"id":"1"}', "accepted", "status", "lost"),
+        ('{"id":"2"}', "unrepresentable", "amount", "NaN"),
+    ]
+    source.execute("update orders set status = 'placed', amount = 1, updated_at = now()")
+    night(config)
+    assert warehouse(letters) == []
+    assert warehouse("select count(*) from raw.orders") == [(3,)]
+
+
+def test_one_failed_table_stops_neither_the_others_nor_its_old_copy_but_fails_the_night(
+    source: psycopg.Connection, config_file: Write, night: Night, warehouse: Query
+) -> None:
+    source.execute("create table good (id int primary key); insert into good values (1)")
+    source.execute("create table shrinking (id int primary key)")
+    source.execute("insert into shrinking select generate_series(1, 200)")
+    config = config_file([{"name": "good"}, {"name": "shrinking"}])
+    night(config)
+    source.execute("insert into good values (2); delete from shrinking where id > 10")
+    with pytest.raises(SyncFailed, match=r"shrinking: The source has 10 rows.*max_shrink_ratio"):
+        night(config)
+    assert warehouse("select count(*) from raw.good") == [(2,)]
+    assert warehouse("select count(*) from raw.shrinking") == [(200,)]
+    assert warehouse("select count(*) from duckdb_tables() where table_name like 'stg%'") == [(0,)]
+
+
+def test_every_value_arrives_as_postgresql_spells_it(
+    source: psycopg.Connection, config_file: Write, night: Night, warehouse: Query
+) -> None:
+    source.execute(
+        """
+        create type mood as enum ('sad', 'ok');
+        create table types (
+            id int primary key, small smallint, big bigint, exact numeric(38, 9), loose numeric,
+            single real, wide float8, flag boolean, note text, code char(5), day date,
+            at timestamp, at_zone timestamptz, clock time, uid uuid, doc jsonb, raw json,
+            names text[], feeling mood, span interval, address inet, cents money, bits bit(3),
+            during int4range);
+        insert into types values
+            (1, -32768, 9223372036854775807, 12345678901234567890123456789.123456789, 1e-40,
+             0.1, 1e300, true, E'é\\n"\\\\', 'ab', '0001-01-01', '9999-12-31 23:59:59.999999',
+             '2026-03-29 01:30:00.000001+01', '23:59:59.999999',
+             'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '{"a": [1, null]}', '{"a":1,"a":2}',
+             '{{a,b},{c,NULL}}', 'ok', '1 mon -2 days 03:04:05', '::1/64', 12.34, B'101', '[1,5)');
+        insert into types (id) values (2);
+        """
+    )
+    night(config_file([{"name": "types"}]))
+    as_text = (
+        "id, small, big, exact, loose, single, flag, note, code, day, at, clock, uid, raw, feeling,"
+        " span, address, cents, bits, during"
+    )
+    columns = [name.strip() for name in as_text.split(",")]
+    source.execute("set datestyle = 'ISO'; set timezone = 'UTC'")
+    expected = source.execute(
+        f"select {', '.join(f'{name}::text' for name in columns)} from types order by id"
+    ).fetchall()
+    found = warehouse(
+        f"select {', '.join(f'{name}::varchar' for name in columns)} from raw.types order by id"
+    )
+    assert found == expected
+    assert warehouse(
+        "select epoch_us(at_zone), wide, doc::varchar, names::varchar from raw.types where id = 1"
+    ) == [(1774744200000001, 1e300, '{"a": [1, null]}', '[["a","b"],["c",null]]')]

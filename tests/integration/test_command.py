@@ -1,0 +1,108 @@
+"""`python flows/daily.py` as a person runs it: what it says, and what it exits with."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+import pytest
+
+from tests.conftest import ROOT, Run
+
+Write = Callable[..., Path]
+
+
+@contextmanager
+def demo_project(folder: Path) -> Iterator[Path]:
+    """A copy of the project in which a demo of its own can run."""
+    for name in ("flows", "tasks", "dbt", "deployments"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    yield folder
+
+
+def says(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    """Asserts an exit code, words of the message, and that nobody sees a stack trace."""
+    told = done.stdout + done.stderr
+    assert done.returncode == code, told
+    assert "Traceback" not in told
+    assert "leaked" not in told
+    for word in words:
+        assert word in told
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"name": "nope"}, ("no table public.nope", "public.t")),
+        ({"name": "t", "mode": "incremental", "cursor": "nope"}, ("cursor names nope",)),
+        ({"name": "t", "rules": {"not_null": ["nope"]}}, ("rules.not_null names nope",)),
+        ({"name": "keyless", "mode": "incremental", "cursor": "at"}, ("needs a key",)),
+        ({"name": "t", "mode": "incremental", "cursor": "at", "key": ["b"]}, ("CREATE UNIQUE",)),
+    ],
+)
+def test_a_table_that_is_not_as_configured_is_refused_before_anything_starts(
+    table: dict[str, Any],
+    words: tuple[str, ...],
+    source: psycopg.Connection,
+    config_file: Write,
+    run_daily: Run,
+) -> None:
+    source.execute("create table t (a int primary key, b int, at timestamptz)")
+    source.execute("create table keyless (a int, at timestamptz)")
+    says(run_daily("--config", config_file([table])), 2, table["name"], *words)
+
+
+def test_a_wrong_port_is_said_with_the_setting_to_check(config_file: Write, run_daily: Run) -> None:
+    done = run_daily(
+        "--config", config_file([{"name": "t"}]), SOURCE_URL="postgresql://me:hush@127.0.0.1:1/x"
+    )
+    says(done, 2, "127.0.0.1:1", "source.url")
+    assert "hush" not in done.stdout + done.stderr
+
+
+def test_a_missing_variable_and_an_unknown_table_are_refused(
+    config_file: Write, run_daily: Run
+) -> None:
+    config = config_file([{"name": "t"}])
+    says(run_daily("--config", config, SOURCE_URL=""), 2, f"{config}:2", "SOURCE_URL")
+    says(run_daily("--config", config, "--tables", "u"), 2, "No table u is configured")
+    says(run_daily("--config", "nowhere.yaml"), 2, "nowhere.yaml")
+
+
+def test_a_warehouse_that_another_process_owns_is_said_and_the_next_run_works(
+    source: psycopg.Connection, config_file: Write, run_daily: Run, tmp_path: Path
+) -> None:
+    source.execute("create table t (a int primary key); insert into t values (1)")
+    config = config_file([{"name": "t"}])
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")):
+        says(run_daily("--config", config, "--skip-dbt"), 2, "open in another process", "PID")
+    says(run_daily("--config", config, "--skip-dbt"), 0, "t: 1 rows published")
+
+
+def test_the_demo_runs_two_nights_and_fails_on_a_bad_day(run_daily: Run, tmp_path: Path) -> None:
+    with demo_project(tmp_path / "demo") as project:
+        command = [str(project / "deployments" / "demo.yaml")]
+        scale = {"DAYBREAK_DEMO_SCALE": "0.05"}
+        config = project / "demo.yaml"
+        text = Path(command[0]).read_text().replace(".daybreak/", f"{project}/.daybreak/")
+        config.write_text(text)
+        for _ in range(2):
+            done = run_daily("--config", config, **scale)
+            says(done, 0, "quality  PASSED (no issues detected)", "models and")
+            assert done.stderr == ""
+        with duckdb.connect(str(project / ".daybreak" / "warehouse.duckdb")) as session:
+            counted = session.execute(
+                "select (select count(*) from raw.orders), (select count(*) from mart.orders)"
+            ).fetchone()
+        assert counted is not None and counted[0] == counted[1] > 5000
+        says(
+            run_daily("--config", config, "--bad-day", **scale),
+            1,
+            "mart.customers: null ratio country",
+            "expected at most 0.1",
+        )
