@@ -62,6 +62,8 @@ def _night(daily: Callable[..., object], path: Path, options: argparse.Namespace
 
 
 def _say(error: DaybreakError, code: int) -> int:
+    # Its frames would keep DuckDB's objects past the end of the interpreter, which complains.
+    error.__traceback__ = error.__context__ = error.__cause__ = None
     print(f"\nFAILED  {error}", file=sys.stderr)
     return code
 

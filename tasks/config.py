@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -41,9 +42,13 @@ def parse_duration(value: Any) -> Any:
 
 
 def _postgres_url(value: SecretStr) -> SecretStr:
-    scheme = urlsplit(value.get_secret_value()).scheme
-    if scheme not in ("postgresql", "postgres"):
-        raise ValueError("expected a URL that starts with postgresql://")
+    url = value.get_secret_value()
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        url = ""  # libpq's own complaint would quote the password
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ValueError("expected a URL that starts with postgresql:// and that libpq can read")
     return value
 
 
@@ -235,7 +240,7 @@ class Config(Model):
 
     @model_validator(mode="after")
     def _distinct_targets(self) -> Self:
-        targets = [table.target for table in self.tables]
+        targets = [table.target.casefold() for table in self.tables]
         if doubled := sorted({name for name in targets if targets.count(name) > 1}):
             raise ValueError(f"expected one table for each copy; {', '.join(doubled)} has several")
         return self

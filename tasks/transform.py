@@ -21,7 +21,7 @@ from tasks.logs import log
 
 PROJECT = Path(__file__).parents[1] / "dbt"
 RESULTS = PROJECT / "target" / "run_results.json"
-PASSED = {"success", "pass", "warn"}
+PASSED = {"success", "pass", "warn", "no-op"}
 
 
 @dataclass(frozen=True)

@@ -54,8 +54,9 @@ def screen(read: pl.DataFrame, fields: list[Field], table: Table, key: list[str]
     broken = list(_unrepresentable(read, converted, fields))
     coerced: dict[str, int] = {}
     if broken and table.unrepresentable == "null":
-        coerced = {violation.column: int(violation.rows.sum()) for violation in broken}
-        broken = [violation for violation in broken if violation.column in key]
+        held_back = [violation for violation in broken if violation.column in key]
+        coerced = {each.column: int(each.rows.sum()) for each in broken if each.column not in key}
+        broken = held_back
     if broken and table.unrepresentable == "fail":
         raise _refusal(read, broken[0], fields, table)
     broken += _broken_rules(converted, table, {violation.column: violation for violation in broken})

@@ -67,6 +67,7 @@ class DuckDBWarehouse:
 
     def __exit__(self, *details: object) -> None:
         self._session.close()
+        del self._session
 
     def prepare(self) -> None:
         with _publishing[self._path]:

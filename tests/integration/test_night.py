@@ -135,7 +135,7 @@ def test_every_value_arrives_as_postgresql_spells_it(
         "id, small, big, exact, loose, single, flag, note, code, day, at, clock, uid, raw, feeling,"
         " span, address, cents, bits, during"
     )
-    columns = [name.strip() for name in as_text.split(",")]
+    columns = [f'"{name.strip()}"' for name in as_text.split(",")]
     source.execute("set datestyle = 'ISO'; set timezone = 'UTC'")
     expected = source.execute(
         f"select {', '.join(f'{name}::text' for name in columns)} from types order by id"
