@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 UV = $(shell command -v uv || echo .uv/bin/uv)
 
-.PHONY: run bad-day test lint check bench lock docs clean
+.PHONY: run bad-day test lint check lock docs clean
 
 run: .venv/ready ## a night: a day passes in the demo shop, and is copied, built and judged
 	@$(PY) flows/daily.py $(ARGS)
@@ -20,9 +20,6 @@ lint: .venv/ready ## style and types
 	@$(PY) -m mypy
 
 check: lint test
-
-bench: .venv/ready ## speed beside the peers; needs a few minutes and 3 GB of disk
-	@$(PY) -m tests.bench $(ARGS)
 
 docs: .venv/ready ## write what is generated from the code: the JSON schema and the README's tables
 	@$(PY) -m docs.generate
