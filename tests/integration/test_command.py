@@ -1,9 +1,7 @@
 """`python flows/daily.py` as a person runs it: what it says, and what it exits with."""
 
-import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +12,6 @@ import pytest
 from tests.conftest import ROOT, Run
 
 Write = Callable[..., Path]
-
-
-@contextmanager
-def demo_project(folder: Path) -> Iterator[Path]:
-    """A copy of the project in which a demo of its own can run."""
-    for name in ("flows", "tasks", "dbt", "deployments"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("target", "logs"))
-    shutil.copy(ROOT / "pyproject.toml", folder)
-    yield folder
 
 
 def says(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
@@ -85,24 +74,22 @@ def test_a_warehouse_that_another_process_owns_is_said_and_the_next_run_works(
 
 
 def test_the_demo_runs_two_nights_and_fails_on_a_bad_day(run_daily: Run, tmp_path: Path) -> None:
-    with demo_project(tmp_path / "demo") as project:
-        command = [str(project / "deployments" / "demo.yaml")]
-        scale = {"DAYBREAK_DEMO_SCALE": "0.05"}
-        config = project / "demo.yaml"
-        text = Path(command[0]).read_text().replace(".daybreak/", f"{project}/.daybreak/")
-        config.write_text(text)
-        for _ in range(2):
-            done = run_daily("--config", config, **scale)
-            says(done, 0, "quality  PASSED (no issues detected)", "models and")
-            assert done.stderr == ""
-        with duckdb.connect(str(project / ".daybreak" / "warehouse.duckdb")) as session:
-            counted = session.execute(
-                "select (select count(*) from raw.orders), (select count(*) from mart.orders)"
-            ).fetchone()
-        assert counted is not None and counted[0] == counted[1] > 5000
-        says(
-            run_daily("--config", config, "--bad-day", **scale),
-            1,
-            "mart.customers: null ratio country",
-            "expected at most 0.1",
-        )
+    demo = (ROOT / "deployments" / "demo.yaml").read_text()
+    config = tmp_path / "demo.yaml"
+    config.write_text(demo.replace(".daybreak/", f"{tmp_path}/.daybreak/"))
+    scale = {"DAYBREAK_DEMO_SCALE": "0.05"}
+    for _ in range(2):
+        done = run_daily("--config", config, **scale)
+        says(done, 0, "quality  PASSED (no issues detected)", "models and")
+        assert done.stderr == ""
+    with duckdb.connect(str(tmp_path / ".daybreak" / "warehouse.duckdb")) as session:
+        counted = session.execute(
+            "select (select count(*) from raw.orders), (select count(*) from mart.orders)"
+        ).fetchone()
+    assert counted is not None and counted[0] == counted[1] > 5000
+    says(
+        run_daily("--config", config, "--bad-day", **scale),
+        1,
+        "mart.customers: null ratio country",
+        "expected at most 0.1",
+    )
