@@ -114,7 +114,7 @@ class DuckDBWarehouse:
         columns = ", ".join(f"{self.quote(f.name)} {sql_type(f)}" for f in fields)
         self.query(
             f"create table {self._name(staged.name)}"
-            f" ({columns}, _synced_at timestamptz, _run_id varchar)"
+            f" ({columns}, _synced_at timestamptz, _run_id uuid)"
         )
         self.query(
             f"create table {self._name(staged.letters)} (row_key varchar, rule varchar,"

@@ -1,0 +1,55 @@
+"""What the benchmark and the tests of memory share: the table of orders, and a measured process."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+MAKE_ORDERS = """
+create table {table} (
+    order_id bigint primary key, customer_id bigint, order_date date, total_amount numeric(12,2),
+    currency text, status text, updated_at timestamptz);
+insert into {table}
+select n, n % 1000000, date '2024-01-01' + (n % 365)::int, (n % 100000) / 100.0, 'USD',
+       (array['placed', 'shipped', 'delivered', 'returned'])[1 + n % 4],
+       timestamptz '2024-01-01' + n * interval '3 seconds'
+from generate_series(1, {rows}) n
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Wall time in seconds, imports left out, and the peak memory of the process in MB."""
+
+    seconds: float
+    peak: int
+
+
+def make_orders(url: str, table: str, rows: int) -> None:
+    """Makes a table of this many orders, unless it is there."""
+    with psycopg.connect(url, autocommit=True) as server:
+        if server.execute("select to_regclass(%s)", [table]).fetchone() == (None,):
+            with server.transaction():
+                server.execute(MAKE_ORDERS.format(table=table, rows=rows).encode())
+            server.execute(f"vacuum analyze {table}".encode())
+
+
+def measured(command: list[str | Path]) -> Run:
+    """Runs a process that prints its seconds last; its peak memory is what the system counted."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    said = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        raise SystemExit(f"{' '.join(map(str, command))} failed.")
+    return Run(float(said.split()[-1]), usage.ru_maxrss // 1024)
+
+
+def transfer(url: str, table: str, file: Path) -> Run:
+    """Our transfer of a table into a file, in a process of its own."""
+    return measured([sys.executable, "-m", "tests.bench.transfer", url, table, file])

@@ -1,0 +1,56 @@
+"""One table through our own transfer, as a process: prints its rows and seconds.
+
+Usage: python -m tests.bench.transfer URL SCHEMA.TABLE FILE.duckdb
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from tasks.attempt import Attempt, Outcome
+from tasks.config import Config
+from tasks.connect import open_source, open_warehouse
+from tasks.extract import extract
+from tasks.load import load
+from tasks.plan import plan, relations
+from tasks.publish import publish
+from tasks.transfer.extract import make_contract
+from tasks.transfer.files import StagingFiles
+
+
+def transfer(config: Config) -> Outcome:
+    """Snapshot, read, screen, stage, audit and publish, without Prefect around the tasks."""
+    [table] = config.tables
+    source = open_source(config)
+    with plan(config, [table]) as keeper, open_warehouse(config) as warehouse:
+        with source.connect() as session:
+            relation = relations(config, [table], session)[table.name]
+        attempt = Attempt(
+            table=table,
+            run_id="00000000-0000-0000-0000-000000000000",
+            contract=make_contract(table, relation),
+            snapshot=keeper.current(),
+            state=warehouse.state(table.target),
+            full_refresh=False,
+        )
+        files = StagingFiles(warehouse.staging_folder(), table.target, attempt.id)
+        with files.open():
+            extracted = extract.fn(source, attempt, config.source.streams, files)
+            staged = load.fn(warehouse, attempt, extracted)
+        return publish.fn(warehouse, attempt, extracted, staged)
+
+
+def main() -> None:
+    url, name, file = sys.argv[1:]
+    Path(file).unlink(missing_ok=True)
+    config = Config.model_validate(
+        {"source": {"url": url}, "warehouse": {"path": file}, "tables": [{"name": name}]}
+    )
+    started = time.perf_counter()
+    outcome = transfer(config)
+    seconds = time.perf_counter() - started
+    print(outcome.rows_published, seconds)
+
+
+if __name__ == "__main__":
+    main()
