@@ -13,7 +13,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from tasks.config import UNITS, Config
+from tasks.config import Config
+from tasks.fields import UNITS
 from tasks.source.catalog import Column
 from tasks.transfer.types import AS_TEXT, NATIVE, field_of
 from tasks.warehouse.duckdb import sql_type

@@ -7,61 +7,45 @@ do yet: a night must never run with a setting that is silently ignored.
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    SecretStr,
     ValidationError,
-    WithJsonSchema,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails
 
 from tasks.errors import ConfigError
+from tasks.fields import (
+    EVERY,
+    Accepted,
+    Duration,
+    Name,
+    Names,
+    PostgresUrl,
+    Ratio,
+    RatioOrRatios,
+    Ratios,
+    refuse_boolean,
+)
 from tasks.yaml_file import YamlFile
-
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def parse_duration(value: Any) -> Any:
-    """Turns `10m`, `1h`, `30s`, `2d` or `0` into a timedelta; leaves other values to pydantic."""
-    if value in (0, "0"):
-        return timedelta(0)
-    if isinstance(value, str) and value[-1:] in UNITS and value[:-1].isdigit():
-        return timedelta(seconds=int(value[:-1]) * UNITS[value[-1]])
-    if isinstance(value, timedelta):
-        return value
-    raise ValueError("expected a duration such as 30s, 10m, 2h or 1d")
-
-
-def _postgres_url(value: SecretStr) -> SecretStr:
-    url = value.get_secret_value()
-    try:
-        conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
-        url = ""  # libpq's own complaint would quote the password
-    if not url.startswith(("postgresql://", "postgres://")):
-        raise ValueError("expected a URL that starts with postgresql:// and that libpq can read")
-    return value
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(parse_duration),
-    WithJsonSchema({"type": ["string", "integer"], "pattern": r"^(0|\d+[smhd])$"}),
-]
-Ratio = Annotated[float, Field(ge=0, le=1)]
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_boolean(cls, value: Any, info: ValidationInfo) -> Any:
+        wanted = cls.model_fields[str(info.field_name)].annotation
+        return value if wanted is bool else refuse_boolean(value)
 
 
 class Demo(Model):
@@ -74,7 +58,7 @@ class Demo(Model):
 class Source(Model):
     """The PostgreSQL database to copy from; exactly one of url, block and demo."""
 
-    url: Annotated[SecretStr, AfterValidator(_postgres_url)] | None = Field(
+    url: PostgresUrl | None = Field(
         None, description="libpq URL, from the environment: `${SOURCE_URL}`."
     )
     block: str | None = Field(None, description="Name of a prefect-sqlalchemy block.")
@@ -111,7 +95,7 @@ class Defaults(Model):
 class Columns(Model):
     """Columns left out, masked or declared as another type."""
 
-    exclude: list[str] = Field([], description="Columns that are not copied.")
+    exclude: Names = Field([], description="Columns that are not copied.")
     mask: dict[str, Literal["hmac_sha256", "redact", "partial", "drop"]] = Field(
         {}, description="Columns masked before they are staged."
     )
@@ -121,15 +105,15 @@ class Columns(Model):
 class Rules(Model):
     """What a row must meet to be published; others become dead letters."""
 
-    not_null: list[str] = Field([], description="Columns that must hold a value.")
-    accepted: dict[str, list[str]] = Field({}, description="Allowed values of a column (or NULL).")
+    not_null: Names = Field([], description="Columns that must hold a value.")
+    accepted: Accepted = Field({}, description="Allowed values of a column (or NULL).")
 
 
 class Breaker(Model):
     """When a batch is too bad to publish. Ratios are judged from 100 rows up."""
 
-    max_null_ratio: dict[str, Ratio] | Ratio | None = Field(
-        None, description="Largest share of NULLs, of every column or of those named."
+    max_null_ratio: RatioOrRatios = Field(
+        {}, description="Largest share of NULLs, of every column or of those named."
     )
     max_dead_letter_ratio: Ratio = Field(0.01, description="Largest share of dead-lettered rows.")
     max_shrink_ratio: Ratio = Field(
@@ -138,9 +122,9 @@ class Breaker(Model):
 
     def null_ratios(self, columns: list[str]) -> dict[str, float]:
         """The largest share of NULLs of each judged column; a number means every column."""
-        if isinstance(self.max_null_ratio, dict):
-            return self.max_null_ratio
-        return {} if self.max_null_ratio is None else dict.fromkeys(columns, self.max_null_ratio)
+        every = self.max_null_ratio.get(EVERY)
+        named = {name: ratio for name, ratio in self.max_null_ratio.items() if name != EVERY}
+        return named if every is None else {**dict.fromkeys(columns, every), **named}
 
 
 class Table(Model):
@@ -150,8 +134,8 @@ class Table(Model):
     mode: Literal["full_refresh", "incremental", "partition_overwrite"] = Field(
         "full_refresh", description="How the copy is brought up to date."
     )
-    key: list[str] = Field([], description="Key columns; the primary key when empty.")
-    cursor: str | None = Field(None, description="Column that moves when a row changes.")
+    key: Names = Field([], description="Key columns; the primary key when empty.")
+    cursor: Name | None = Field(None, description="Column that moves when a row changes.")
     lag: Duration = Field(timedelta(minutes=10), description="Re-read before the watermark.")
     cursor_timezone: str | None = Field(None, description="Zone of a cursor without time zone.")
     append_only: bool = Field(False, description="Rows are only ever added; no key needed.")
@@ -195,7 +179,7 @@ class Dbt(Model):
 
 
 class MaxAge(Model):
-    column: str = Field(description="Timestamp column.")
+    column: Name = Field(description="Timestamp column.")
     hours: float = Field(gt=0, description="Largest age of its newest value, in hours.")
 
 
@@ -203,12 +187,12 @@ class Check(Model):
     """Thresholds of one published relation."""
 
     relation: str = Field(pattern=r"^[^.]+\.[^.]+$", description="schema.relation to measure.")
-    unique: list[str] = Field([], description="Columns that together must be unique.")
-    max_null_ratio: dict[str, Ratio] = Field({}, description="Largest share of NULLs a column.")
+    unique: Names = Field([], description="Columns that together must be unique.")
+    max_null_ratio: Ratios = Field({}, description="Largest share of NULLs a column.")
     min_rows: int | None = Field(None, ge=0, description="Fewest rows.")
     max_rows: int | None = Field(None, ge=0, description="Most rows.")
     max_age: MaxAge | None = Field(None, description="Largest age of the newest row.")
-    accepted: dict[str, list[str]] = Field({}, description="Allowed values of a column.")
+    accepted: Accepted = Field({}, description="Allowed values of a column.")
     sql: dict[str, str] = Field({}, description="Named queries that must return no row.")
 
 

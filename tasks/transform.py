@@ -63,7 +63,7 @@ def build(config: Config, full_refresh: bool) -> Built:
 
 
 def judge(results: dict[str, list[dict[str, str]]]) -> Built:
-    """Counts what passed and names what did not, skipped nodes included."""
+    """Counts what passed and names what failed; what was skipped only follows from that."""
     passed: Counter[str] = Counter()
     failed = []
     for result in results["results"]:

@@ -43,9 +43,11 @@ class YamlFile:
             raise ConfigError(
                 f"{path}{line}: is not valid YAML: {problem}.", remedy="Mend that line."
             ) from error
-        if root is None:
-            raise ConfigError(f"{path}: is empty.", remedy="Name a source and tables in it.")
+        if not isinstance(root, yaml.MappingNode):
+            kind = "empty" if root is None else "not a mapping of settings"
+            raise ConfigError(f"{path}: is {kind}.", remedy="Name a source and tables in it.")
         self._root: yaml.Node = root
+        self._open: list[yaml.Node] = []
         self.data = self._construct(self._root)
 
     def line(self, location: Sequence[Hashable]) -> int:
@@ -59,18 +61,33 @@ class YamlFile:
         return int(node.start_mark.line) + 1
 
     def _construct(self, node: yaml.Node) -> Any:
-        if isinstance(node, yaml.MappingNode):
-            mapping: dict[str, Any] = {}
-            for key, value in node.value:
-                if key.value in mapping:
-                    raise self._error(key, f"{key.value} is written twice.", "Keep one of them.")
-                mapping[key.value] = self._construct(value)
-            return mapping
-        if isinstance(node, yaml.SequenceNode):
-            return [self._construct(item) for item in node.value]
-        if "${" in node.value:
-            return VARIABLE.sub(lambda match: self._variable(node, match), node.value)
-        return yaml.SafeLoader("").construct_object(node)
+        if any(node is outer for outer in self._open):
+            raise self._error(node, "an anchor stands inside itself.", "Write it out.")
+        self._open.append(node)
+        try:
+            if isinstance(node, yaml.MappingNode):
+                return self._mapping(node)
+            if isinstance(node, yaml.SequenceNode):
+                return [self._construct(item) for item in node.value]
+            if "${" in node.value:
+                return VARIABLE.sub(lambda match: self._variable(node, match), node.value)
+            return yaml.SafeLoader("").construct_object(node)
+        except (yaml.YAMLError, ValueError):
+            raise self._error(
+                node, f"{node.value} can't be read.", "Quote it if it is text."
+            ) from None
+        finally:
+            self._open.pop()
+
+    def _mapping(self, node: yaml.MappingNode) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise self._error(key, "a setting's name is a list or a map.", "Write a word.")
+            if key.value in mapping:
+                raise self._error(key, f"{key.value} is written twice.", "Keep one of them.")
+            mapping[key.value] = self._construct(value)
+        return mapping
 
     def _variable(self, node: yaml.Node, match: re.Match[str]) -> str:
         name, default = match.groups()

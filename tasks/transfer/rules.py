@@ -86,7 +86,9 @@ def _broken_rules(
         if rows.any():
             yield Violation("not_null", name, rows)
     for name, values in table.rules.accepted.items():
-        column = chunk[name].cast(pl.String)
+        values_read = chunk[name]
+        binary = values_read.dtype == pl.Binary
+        column = values_read.bin.encode("hex") if binary else values_read.cast(pl.String)
         rows = column.is_not_null() & ~column.is_in(values)
         if rows.any():
             yield Violation("accepted", name, rows)

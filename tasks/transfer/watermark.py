@@ -3,7 +3,7 @@
 Cursor values are UTC instants with microseconds; in the ledger they are ISO 8601 text.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from psycopg import sql
 
@@ -16,7 +16,10 @@ def lower_bound(watermark: str | None, table: Table) -> datetime | None:
     """Where an incremental read starts, or None for the whole table."""
     if table.mode != "incremental" or watermark is None:
         return None
-    return datetime.fromisoformat(watermark) - table.lag
+    try:
+        return datetime.fromisoformat(watermark) - table.lag
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def conditions(cursor: str, lower: datetime) -> list[sql.Composable]:

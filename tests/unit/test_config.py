@@ -5,7 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from yaml import YAMLError
 
 from tasks.config import Breaker, Config, load_config
 from tasks.errors import ConfigError
@@ -96,8 +95,8 @@ def test_a_wrong_value_is_told_with_its_file_line_field_and_expectation(
         (SOURCE + "tables: *nobody\n", ":2: is not valid YAML"),
         ("", ": is empty"),
         ("# nothing\n", ": is empty"),
-        ("- a\n", ":1: input should be"),
-        ("hello\n", ":1: input should be"),
+        ("hello\n", ": is not a mapping of settings"),
+        ("- tables\n", ": is not a mapping of settings"),
         (SOURCE + SOURCE + TABLES, ":2: source is written twice"),
         (SOURCE + "tables:\n- name: a\n  name: b\n", ":4: name is written twice"),
     ],
@@ -119,11 +118,6 @@ def test_a_file_of_the_wrong_shape_is_told_with_its_line(
             SOURCE + INCREMENTAL + "  lag: 9999999999d\n", id="duration beyond a timedelta"
         ),
     ],
-)
-@pytest.mark.xfail(
-    strict=True,
-    raises=(ValueError, TypeError, OverflowError, RecursionError, YAMLError),
-    reason="load_config raises something else than ConfigError",
 )
 def test_no_file_makes_the_loader_stumble(load: Load, text: str) -> None:
     refused(load, text)
@@ -188,7 +182,9 @@ def test_a_duration_is_a_number_and_a_unit(load: Load, written: str, expected: t
     assert load(SOURCE + INCREMENTAL + f"  lag: {written}\n").tables[0].lag == expected
 
 
-@pytest.mark.parametrize("written", ["5", "10", "-5m", "1.5h", "m", "''", "10 m", "10M", "[]"])
+@pytest.mark.parametrize(
+    "written", ["5", "10", "-5m", "1.5h", "m", "''", "10 m", "10M", "[]", "²m", "0.0"]
+)
 def test_a_bad_duration_is_refused_with_examples(load: Load, path: Path, written: str) -> None:
     assert refused(load, SOURCE + INCREMENTAL + f"  lag: {written}\n").message == (
         f"{path}:6: tables[0].lag: expected a duration such as 30s, 10m, 2h or 1d."
@@ -264,7 +260,31 @@ def test_the_number_of_wrong_settings_is_told(load: Load) -> None:
     assert "2 in this file are wrong" in error.remedy
 
 
-@pytest.mark.xfail(strict=True, reason="the field path holds pydantic's name of the union's part")
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ("key: ['']", "key[0]: string should have at least 1 character"),
+        ("key: [a, a]", "key: expected each name once; a is there twice"),
+        ("mode: incremental, cursor: ''", "cursor: string should have at least 1 character"),
+        ("rules: {accepted: {a: []}}", "rules.accepted.a: list should have at least 1 item"),
+        ("rules: {not_null: [true]}", "rules.not_null[0]: input should be a valid string"),
+        ("partitions: true", "partitions: expected no true or false"),
+        ("lag: false", "lag: expected no true or false"),
+        ("breaker: {max_null_ratio: true}", "breaker.max_null_ratio: expected no true or false"),
+        ("breaker: {max_null_ratio: .nan}", "breaker.max_null_ratio.*: input should be"),
+    ],
+)
+def test_a_value_that_can_mean_nothing_is_refused(load: Load, setting: str, complaint: str) -> None:
+    error = refused(load, SOURCE + f"tables: [{{name: a, {setting}}}]\n")
+    assert f": tables[0].{complaint}" in error.message
+    assert "are wrong" not in error.remedy
+
+
+def test_accepted_numbers_are_taken_as_they_are_spelled(load: Load) -> None:
+    table = load(SOURCE + "tables: [{name: a, rules: {accepted: {code: [1, x]}}}]\n").tables[0]
+    assert table.rules.accepted == {"code": ["1", "x"]}
+
+
 def test_the_field_of_a_wrong_null_ratio_is_as_written_in_the_file(load: Load) -> None:
     text = "tables: [{name: a, breaker: {max_null_ratio: {id: 2}}}]\n"
     assert "tables[0].breaker.max_null_ratio.id: input" in refused(load, SOURCE + text).message
@@ -289,12 +309,17 @@ def test_a_secret_is_not_in_the_complaint_about_its_url(load: Load, url: str) ->
 
 @pytest.mark.parametrize(
     ("limit", "expected"),
-    [(None, {}), (0.1, {"a": 0.1, "b": 0.1}), ({"b": 0.2}, {"b": 0.2})],
+    [
+        ({}, {}),
+        (0.1, {"a": 0.1, "b": 0.1}),
+        ({"b": 0.2}, {"b": 0.2}),
+        ({"*": 0.1, "b": 0.2}, {"a": 0.1, "b": 0.2}),
+    ],
 )
 def test_a_null_ratio_is_for_every_column_or_for_those_named(
-    limit: float | dict[str, float] | None, expected: dict[str, float]
+    limit: float | dict[str, float], expected: dict[str, float]
 ) -> None:
-    assert Breaker(max_null_ratio=limit).null_ratios(["a", "b"]) == expected
+    assert Breaker.model_validate({"max_null_ratio": limit}).null_ratios(["a", "b"]) == expected
 
 
 def test_the_copy_is_named_without_the_schema(load: Load) -> None:

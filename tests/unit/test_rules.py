@@ -100,9 +100,6 @@ def test_accepted_values_of_a_number_are_compared_by_their_spelling(value: str) 
     assert result.dead == (value != "7")
 
 
-@pytest.mark.xfail(
-    strict=True, raises=pl.exceptions.ComputeError, reason="bytes are cast to text as UTF-8"
-)
 def test_accepted_values_of_bytes_are_compared_by_their_spelling() -> None:
     read = pl.DataFrame({"id": [1], "mark": [b"\xff"]})
     table = Table(name="orders", rules=Rules(accepted={"mark": ["ff"]}))

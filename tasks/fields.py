@@ -1,0 +1,81 @@
+"""The types of the configuration's values: each refuses what it can't mean and says what it can."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+#: Stands for every column in a map of columns.
+EVERY = "*"
+
+
+def refuse_boolean(value: Any) -> Any:
+    """Keeps YAML's `yes`, `off` and `true` from becoming a number or a name."""
+    if isinstance(value, bool):
+        raise ValueError("expected no true or false; quote the word if it is a name")
+    return value
+
+
+def parse_duration(value: Any) -> timedelta:
+    """Turns `10m`, `1h`, `30s`, `2d` or `0` into a timedelta."""
+    if isinstance(value, timedelta):
+        return value
+    text = str(value)
+    if text == "0":
+        return timedelta(0)
+    try:
+        if text[:-1].isascii() and text[:-1].isdecimal():
+            return timedelta(seconds=int(text[:-1]) * UNITS[text[-1]])
+    except (KeyError, OverflowError, ValueError):
+        pass
+    raise ValueError("expected a duration such as 30s, 10m, 2h or 1d")
+
+
+def _postgres_url(value: SecretStr) -> SecretStr:
+    url = value.get_secret_value()
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        url = ""  # libpq's own complaint would quote the password
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ValueError("expected a URL that starts with postgresql:// and that libpq can read")
+    return value
+
+
+def _distinct(names: list[str]) -> list[str]:
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"expected each name once; {doubled[0]} is there twice")
+    return names
+
+
+def _spelled(value: Any) -> Any:
+    return str(value) if type(value) is int else value
+
+
+def _for_every_column(value: Any) -> Any:
+    return value if isinstance(value, dict) else {EVERY: value}
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    WithJsonSchema({"type": ["string", "integer"], "pattern": r"^(0|\d+[smhd])$"}),
+]
+PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
+Name = Annotated[str, Field(min_length=1)]
+Names = Annotated[list[Name], AfterValidator(_distinct)]
+Value = Annotated[str, BeforeValidator(_spelled)]
+Accepted = dict[Name, Annotated[list[Value], Field(min_length=1)]]
+Ratio = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, le=1)]
+Ratios = dict[Name, Ratio]
+RATIO_SCHEMA = {"type": "number", "minimum": 0, "maximum": 1}
+RatioOrRatios = Annotated[
+    Ratios,
+    BeforeValidator(_for_every_column),
+    WithJsonSchema(
+        {"anyOf": [RATIO_SCHEMA, {"type": "object", "additionalProperties": RATIO_SCHEMA}]}
+    ),
+]
