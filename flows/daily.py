@@ -19,7 +19,7 @@ from flows.transform import transform
 from tasks.attempt import Outcome
 from tasks.command import DEMO, main
 from tasks.config import Config, Table, load_config
-from tasks.errors import StaleSnapshot, SyncFailed
+from tasks.errors import DaybreakError, StaleSnapshot, SyncFailed
 from tasks.plan import chosen, plan
 from tasks.report import Night, report
 from tasks.retry import JITTER, delays, is_transient
@@ -82,8 +82,10 @@ def sync(
         result = run.state.result(raise_on_failure=False)
         if isinstance(result, Outcome):
             night.outcomes.append(result)
+        elif isinstance(result, DaybreakError):
+            night.failures[table.name] = str(result.about(table.name))
         else:
-            night.failures[table.name] = str(result)
+            night.failures[table.name] = f"{table.name}: {result!r}"
     if night.failures:
         raise SyncFailed(
             f"{len(night.failures)} of {len(tables)} tables were not published:\n  "

@@ -25,6 +25,11 @@ class DaybreakError(Exception):
         where = f"{self.table}: " if self.table else ""
         return f"{where}{self.message} {self.remedy}".strip()
 
+    def about(self, table: str) -> "DaybreakError":
+        """The same error, which names the table if it named none."""
+        self.table = self.table or table
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
         # The default would call the class with the message alone when a state is unpickled.
         return _rebuild, (type(self), self.message, self.remedy, self.table)

@@ -29,7 +29,7 @@ def assert_copied(url: str, table: str, file: Path, where: str = "true") -> int:
     query = sql.SQL("select {} from {} where {}").format(
         theirs,
         sql.SQL(table),
-        sql.SQL(where),  # type: ignore[arg-type]
+        sql.SQL(where),
     )
     with adbc.connect(url) as session, session.cursor() as cursor:
         cursor.execute(query.as_string())
@@ -48,7 +48,7 @@ def _in_source(name: str, category: str, kind: str) -> sql.Composable:
     form = "{}::float8 as {}" if kind in FLOATS else "{}::text as {}"
     if category == "A":
         form = "to_json({})::text as {}"
-    return sql.SQL(form).format(sql.Identifier(name), sql.Identifier(name))  # type: ignore[arg-type]
+    return sql.SQL(form).format(sql.Identifier(name), sql.Identifier(name))
 
 
 def _in_warehouse(name: str, kind: str) -> str:

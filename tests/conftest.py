@@ -21,7 +21,10 @@ from tasks.source import embedded
 
 ROOT = Path(__file__).parents[1]
 Night = Callable[..., None]
+Start = Callable[..., subprocess.Popen[str]]
 Run = Callable[..., subprocess.CompletedProcess[str]]
+Write = Callable[..., Path]
+Query = Callable[..., list[tuple[Any, ...]]]
 _status = pytest.StashKey[int]()
 
 
@@ -74,7 +77,7 @@ def prefect_api() -> Iterator[str]:
 
 
 @pytest.fixture
-def config_file(tmp_path: Path) -> Callable[..., Path]:
+def config_file(tmp_path: Path) -> Write:
     """Writes a configuration whose source comes from SOURCE_URL; arguments override its parts."""
 
     def write(tables: list[dict[str, Any]], **parts: Any) -> Path:
@@ -110,26 +113,43 @@ def night(source_url: str, prefect_api: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
-def run_daily(source_url: str, prefect_api: str) -> Run:
-    """Runs `python flows/daily.py` with arguments, as a user would, and returns what it said."""
+def start_daily(source_url: str, prefect_api: str) -> Start:
+    """Starts `python flows/daily.py` with arguments, as a user would.
 
-    def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-        given = {"SOURCE_URL": source_url, "PREFECT_API_URL": prefect_api, **environment}
-        return subprocess.run(
+    Its environment is changed by `environment`; other options are those of Popen.
+    """
+
+    def start(
+        *arguments: str | Path, environment: dict[str, str] | None = None, **options: Any
+    ) -> subprocess.Popen[str]:
+        given = {"SOURCE_URL": source_url, "PREFECT_API_URL": prefect_api, **(environment or {})}
+        return subprocess.Popen(
             [sys.executable, ROOT / "flows" / "daily.py", *map(str, arguments)],
-            cwd=ROOT,
-            env={**os.environ, **given},
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
+            **{
+                "cwd": ROOT,
+                "env": {**os.environ, **given},
+                "stdout": subprocess.PIPE,
+                "stderr": subprocess.PIPE,
+                "text": True,
+                **options,
+            },
         )
+
+    return start
+
+
+@pytest.fixture
+def run_daily(start_daily: Start) -> Run:
+    """Runs `python flows/daily.py` to its end, and returns what it said."""
+
+    def run(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+        return ended(start_daily(*arguments, **options))
 
     return run
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Callable[..., list[tuple[Any, ...]]]:
+def warehouse(tmp_path: Path) -> Query:
     """Runs one query on the test's warehouse file and returns its rows."""
 
     def query(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
@@ -138,3 +158,19 @@ def warehouse(tmp_path: Path) -> Callable[..., list[tuple[Any, ...]]]:
             return session.execute(statement, list(parameters)).fetchall()
 
     return query
+
+
+def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+    """What a process said, once it has ended by itself."""
+    out, err = process.communicate(timeout=240)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def says(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    """Asserts an exit code, words of the message, and that nobody sees a stack trace."""
+    told = done.stdout + done.stderr
+    assert done.returncode == code, told
+    assert "Traceback" not in told
+    assert "leaked" not in told
+    for word in words:
+        assert word in told

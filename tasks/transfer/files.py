@@ -1,6 +1,8 @@
 """Parquet staging files: one folder an attempt, so that leftovers of a dead one are never read."""
 
 import errno
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,13 +46,22 @@ class StagingFiles:
     def _disk(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            number = _errno(error)
+            full = number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
             raise PermanentError(
                 f"Staging in {self._folder.parent} failed:"
-                f" {'the disk is full' if full else error.strerror}.",
+                f" {'the disk is full' if full else os.strerror(number) if number else error}.",
                 remedy="Free space there, or move the warehouse's folder, and run again."
                 if full
                 else "Make that folder writable.",
                 table=self._table,
             ) from None
+
+
+def _errno(error: Exception) -> int | None:
+    """The system's number of an error, which Polars only spells."""
+    if isinstance(error, OSError):
+        return error.errno
+    spelled = re.search(r"os error (\d+)", str(error))
+    return int(spelled[1]) if spelled else None

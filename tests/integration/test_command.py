@@ -1,7 +1,5 @@
 """`python flows/daily.py` as a person runs it: what it says, and what it exits with."""
 
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +9,7 @@ import pytest
 
 from tasks.source.embedded import start
 from tests.compare import assert_copied
-from tests.conftest import ROOT, Run
-
-Write = Callable[..., Path]
-
-
-def says(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
-    """Asserts an exit code, words of the message, and that nobody sees a stack trace."""
-    told = done.stdout + done.stderr
-    assert done.returncode == code, told
-    assert "Traceback" not in told
-    assert "leaked" not in told
-    for word in words:
-        assert word in told
+from tests.conftest import ROOT, Run, Write, says
 
 
 @pytest.mark.parametrize(
@@ -50,7 +36,9 @@ def test_a_table_that_is_not_as_configured_is_refused_before_anything_starts(
 
 def test_a_wrong_port_is_said_with_the_setting_to_check(config_file: Write, run_daily: Run) -> None:
     done = run_daily(
-        "--config", config_file([{"name": "t"}]), SOURCE_URL="postgresql://me:hush@127.0.0.1:1/x"
+        "--config",
+        config_file([{"name": "t"}]),
+        environment={"SOURCE_URL": "postgresql://me:hush@127.0.0.1:1/x"},
     )
     says(done, 2, "127.0.0.1:1", "source.url")
     assert "hush" not in done.stdout + done.stderr
@@ -60,7 +48,12 @@ def test_a_missing_variable_and_an_unknown_table_are_refused(
     config_file: Write, run_daily: Run
 ) -> None:
     config = config_file([{"name": "t"}])
-    says(run_daily("--config", config, SOURCE_URL=""), 2, f"{config}:2", "SOURCE_URL")
+    says(
+        run_daily("--config", config, environment={"SOURCE_URL": ""}),
+        2,
+        f"{config}:2",
+        "SOURCE_URL",
+    )
     says(run_daily("--config", config, "--tables", "u"), 2, "No table u is configured")
     says(run_daily("--config", "nowhere.yaml"), 2, "nowhere.yaml")
 
@@ -116,7 +109,7 @@ def test_the_demo_runs_two_nights_and_fails_on_a_bad_day(run_daily: Run, tmp_pat
     shop = start(tmp_path / ".daybreak" / "source")
     scale = {"DAYBREAK_DEMO_SCALE": "0.05"}
     for _ in range(2):
-        done = run_daily("--config", config, **scale)
+        done = run_daily("--config", config, environment=scale)
         says(done, 0, "quality  PASSED (no issues detected)", "models and")
         assert done.stderr == ""
         assert_demo_copied(shop, file)
@@ -126,7 +119,7 @@ def test_the_demo_runs_two_nights_and_fails_on_a_bad_day(run_daily: Run, tmp_pat
         ).fetchone()
     assert counted is not None and counted[0] == counted[1] > 5000
     says(
-        run_daily("--config", config, "--bad-day", **scale),
+        run_daily("--config", config, "--bad-day", environment=scale),
         1,
         "mart.customers: null ratio country",
         "expected at most 0.1",

@@ -1,17 +1,10 @@
 """A night on a database of the test's own, from the source's tables to the warehouse's."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import psycopg
 import pytest
 
 from tasks.errors import SyncFailed
-from tests.conftest import Night
-
-Write = Callable[..., Path]
-Query = Callable[..., list[tuple[Any, ...]]]
+from tests.conftest import Night, Query, Write
 
 ORDERS = {"name": "orders", "mode": "incremental", "cursor": "updated_at"}
 MAKE_ORDERS = """

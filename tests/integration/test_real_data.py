@@ -1,7 +1,6 @@
 """Tables that nobody here designed: pgbench's, and public data sets that ship in a package."""
 
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -10,9 +9,7 @@ from vega_datasets import local_data
 
 from tasks.source.embedded import programs
 from tests.compare import assert_copied
-from tests.conftest import Run
-
-Write = Callable[..., Path]
+from tests.conftest import Run, Write, says
 
 PUBLIC = {
     "airports": "iata text primary key, name text not null, city text, state text, country text,"
@@ -29,7 +26,7 @@ PUBLIC = {
 
 def pgbench(url: str, *arguments: str) -> None:
     """Runs the pgbench that comes with the embedded server."""
-    command = [programs() / "pgbench", *arguments, url]
+    command = [str(programs() / "pgbench"), *arguments, url]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
 
 
@@ -43,8 +40,7 @@ def test_all_tables_of_pgbench_are_copied_as_they_are_before_and_after_its_load(
         (400, ["--client=2", "--transactions=200"]),
     ):
         pgbench(source_url, *load)
-        done = run_daily("--config", config, "--skip-dbt")
-        assert done.returncode == 0, done.stdout + done.stderr
+        says(run_daily("--config", config, "--skip-dbt"), 0)
         copied = [
             assert_copied(source_url, f"pgbench_{name}", tmp_path / "warehouse.duckdb")
             for name in names
@@ -66,9 +62,7 @@ def public_tables(source: psycopg.Connection) -> list[str]:
 def test_public_data_sets_are_copied_as_they_are(
     public_tables: list[str], source_url: str, config_file: Write, run_daily: Run, tmp_path: Path
 ) -> None:
-    done = run_daily(
-        "--config", config_file([{"name": name} for name in public_tables]), "--skip-dbt"
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    config = config_file([{"name": name} for name in public_tables])
+    says(run_daily("--config", config, "--skip-dbt"), 0)
     rows = [assert_copied(source_url, name, tmp_path / "warehouse.duckdb") for name in PUBLIC]
     assert rows == [3376, 63, 560, 8759, 1461, 51]

@@ -1,0 +1,99 @@
+"""A run that is told to stop, or has no room: nothing half-done is seen, and the next one works."""
+
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.compare import assert_copied
+from tests.conftest import Query, Run, Start, Write, ended, says
+
+ROWS = 200_000
+INTERRUPTED = 130
+STOPPED = "Interrupted: nothing half-read was published"
+MB = 1024 * 1024
+
+
+@pytest.fixture
+def config(source: psycopg.Connection, config_file: Write, run_daily: Run) -> Path:
+    """A configuration of one table whose rows have all changed since they were copied."""
+    source.execute("create table t (id int primary key, note text)")
+    source.execute(
+        "insert into t select g, sha512(g::text::bytea)::text from generate_series(1, %s) g", [ROWS]
+    )
+    path = config_file([{"name": "t"}])
+    says(run_daily("--config", path, "--skip-dbt"), 0)
+    source.execute("update t set note = 'new' || note")
+    return path
+
+
+@contextmanager
+def blocked(source_url: str) -> Iterator[Callable[[], None]]:
+    """Keeps readers waiting at the table's lock; yields what waits until one is there."""
+    waiting = "select count(*) from pg_locks where relation = 't'::regclass and not granted"
+    with psycopg.connect(source_url) as session:
+        session.execute("lock table t")
+
+        def until_read() -> None:
+            while session.execute(waiting).fetchone() == (0,):
+                time.sleep(0.05)
+
+        yield until_read
+
+
+def check_next_run(config: Path, run_daily: Run, warehouse: Query, source_url: str) -> None:
+    """The old copy stands as it was, and another run replaces it and leaves nothing behind."""
+    assert warehouse("select count(*) from raw.t where note not like 'new%'") == [(ROWS,)]
+    says(run_daily("--config", config, "--skip-dbt"), 0)
+    assert assert_copied(source_url, "t", config.parent / "warehouse.duckdb") == ROWS
+    assert warehouse("select count(*) from duckdb_tables() where table_name like 'stg%'") == [(0,)]
+    assert not any((config.parent / "warehouse.staging").glob("*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_while_it_reads_says_so_and_the_next_works(
+    number: signal.Signals,
+    config: Path,
+    source_url: str,
+    start_daily: Start,
+    run_daily: Run,
+    warehouse: Query,
+) -> None:
+    with blocked(source_url) as until_read:
+        run = start_daily("--config", config, "--skip-dbt")
+        until_read()
+        run.send_signal(number)
+        says(ended(run), INTERRUPTED, STOPPED)
+    check_next_run(config, run_daily, warehouse, source_url)
+
+
+@pytest.mark.parametrize(
+    ("limit", "what"), [(1 * MB, "Staging in"), (16 * MB, "The disk of the warehouse")]
+)
+def test_a_full_disk_is_said_with_the_remedy_and_the_next_run_works(
+    limit: int, what: str, config: Path, source_url: str, run_daily: Run, warehouse: Query
+) -> None:
+    def no_larger_file() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    done = run_daily("--config", config, "--skip-dbt", preexec_fn=no_larger_file)
+    says(done, 1, f"FAILED  1 of 1 tables were not published:\n  t: {what}", "full", "Free space")
+    check_next_run(config, run_daily, warehouse, source_url)
+
+
+def test_a_run_that_is_stopped_while_its_server_starts_leaves_no_process(
+    config: Path, start_daily: Start
+) -> None:
+    run = start_daily("--config", config, environment={"PREFECT_API_URL": ""})
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
+    while not (server := children.read_text().split()):
+        time.sleep(0.05)
+    run.send_signal(signal.SIGINT)
+    says(ended(run), INTERRUPTED, STOPPED)
+    while any(Path(f"/proc/{pid}/cmdline").exists() for pid in server):
+        time.sleep(0.05)
