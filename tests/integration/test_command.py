@@ -1,6 +1,11 @@
 """`python flows/daily.py` as a person runs it: what it says, and what it exits with."""
 
+import os
+import pwd
+import subprocess
+import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -10,6 +15,8 @@ import pytest
 from tasks.source.embedded import start
 from tests.compare import assert_copied
 from tests.conftest import ROOT, Run, Write, says
+
+NOBODY = pwd.getpwnam("nobody")
 
 
 @pytest.mark.parametrize(
@@ -42,6 +49,90 @@ def test_a_wrong_port_is_said_with_the_setting_to_check(config_file: Write, run_
     )
     says(done, 2, "127.0.0.1:1", "source.url")
     assert "hush" not in done.stdout + done.stderr
+
+
+@pytest.fixture
+def locked_url(source: psycopg.Connection, source_url: str) -> str:
+    """A URL whose role needs a password, with a wrong one in it."""
+    source.execute("drop role if exists locked; create role locked login password 'right'")
+    [(rules,)] = source.execute("show hba_file").fetchall()
+    text = Path(rules).read_text()
+    Path(rules).write_text(f"local all locked scram-sha-256\n{text}")
+    source.execute("select pg_reload_conf()")
+    return source_url.replace("postgres@", "locked:hush@")
+
+
+def test_a_wrong_password_or_database_is_said_without_the_password(
+    locked_url: str, source_url: str, config_file: Write, run_daily: Run
+) -> None:
+    config = config_file([{"name": "t"}])
+    done = run_daily("--config", config, environment={"SOURCE_URL": locked_url})
+    says(done, 2, 'password authentication failed for user "locked"', "source.url")
+    assert "hush" not in done.stdout + done.stderr
+    nowhere = source_url.replace("@/t", "@/no_such_")
+    done = run_daily("--config", config, environment={"SOURCE_URL": nowhere})
+    says(done, 2, 'database "no_such_', "does not exist", "source.url")
+
+
+def test_a_warehouse_that_is_a_folder_is_said(
+    source: psycopg.Connection, config_file: Write, run_daily: Run, tmp_path: Path
+) -> None:
+    source.execute("create table t (a int primary key)")
+    config = config_file([{"name": "t"}], warehouse={"path": str(tmp_path)})
+    says(run_daily("--config", config), 2, str(tmp_path))
+
+
+def test_a_mistake_is_said_before_prefects_server_is_imported_or_started(
+    config_file: Write, run_daily: Run
+) -> None:
+    said = {"PYTHONPROFILEIMPORTTIME": "1", "PREFECT_API_URL": "", "SOURCE_URL": ""}
+    done = run_daily("--config", config_file([{"name": "t"}]), environment=said)
+    assert done.returncode == 2
+    imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
+    assert "prefect" in imported
+    assert not imported & {"prefect.server.api.server", "dbt", "prefect_dbt", "snowflake.connector"}
+
+
+def test_a_newcomers_night_needs_no_server_and_ends_without_a_word_of_it(
+    source: psycopg.Connection, config_file: Write, run_daily: Run
+) -> None:
+    source.execute("create table t (a int primary key); insert into t values (1)")
+    config = config_file([{"name": "t"}])
+    done = run_daily("--config", config, "--skip-dbt", environment={"PREFECT_API_URL": ""})
+    says(done, 0, "t: 1 rows published")
+    assert done.stderr == ""
+
+
+def may_run_as(user: pwd.struct_passwd) -> bool:
+    """Whether this process can become the user, and the user may read the interpreter."""
+    try:
+        done = subprocess.run([sys.executable, "-c", ""], user=user.pw_uid, check=False)
+    except PermissionError:
+        return False
+    return done.returncode == 0
+
+
+@pytest.mark.skipif(
+    not may_run_as(NOBODY), reason="no user here to become who may read the interpreter"
+)
+def test_an_ordinary_user_runs_a_night_of_the_demo(run_daily: Run) -> None:
+    with TemporaryDirectory() as folder:
+        os.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)
+        config = Path(folder) / "demo.yaml"
+        demo = (ROOT / "deployments" / "demo.yaml").read_text()
+        config.write_text(demo.replace(".daybreak/", f"{folder}/.daybreak/"))
+        config.chmod(0o644)
+        done = run_daily(
+            "--config",
+            config,
+            "--skip-dbt",
+            "--skip-quality",
+            environment={"DAYBREAK_DEMO_SCALE": "0.01", "HOME": folder},
+            user=NOBODY.pw_uid,
+            group=NOBODY.pw_gid,
+            extra_groups=[],
+        )
+        says(done, 0, "orders: 1,000 rows published")
 
 
 def test_a_missing_variable_and_an_unknown_table_are_refused(

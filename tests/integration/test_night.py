@@ -86,7 +86,7 @@ def test_rows_that_break_a_rule_become_dead_letters_until_they_are_mended(
     assert warehouse("select count(*) from raw.orders") == [(3,)]
 
 
-def test_one_failed_table_stops_neither_the_others_nor_its_old_copy_but_fails_the_night(
+def test_one_failed_table_stops_dbt_and_the_night_but_not_the_others_and_is_not_retried(
     source: psycopg.Connection, config_file: Write, night: Night, warehouse: Query
 ) -> None:
     source.execute("create table good (id int primary key); insert into good values (1)")
@@ -96,10 +96,12 @@ def test_one_failed_table_stops_neither_the_others_nor_its_old_copy_but_fails_th
     night(config)
     source.execute("insert into good values (2); delete from shrinking where id > 10")
     with pytest.raises(SyncFailed, match=r"shrinking: The source has 10 rows.*max_shrink_ratio"):
-        night(config)
+        night(config, skip_dbt=False)
     assert warehouse("select count(*) from raw.good") == [(2,)]
     assert warehouse("select count(*) from raw.shrinking") == [(200,)]
     assert warehouse("select count(*) from duckdb_tables() where table_name like 'stg%'") == [(0,)]
+    assert warehouse("select count(*) from raw.sync_runs where outcome = 'failed'") == [(1,)]
+    assert warehouse("select count(*) from duckdb_schemas() where schema_name = 'mart'") == [(0,)]
 
 
 def test_every_value_arrives_as_postgresql_spells_it(
