@@ -19,7 +19,8 @@ from flows.transform import transform
 from tasks.attempt import Outcome
 from tasks.command import DEMO, main
 from tasks.config import Config, Table, load_config
-from tasks.errors import DaybreakError, StaleSnapshot, SyncFailed
+from tasks.errors import DaybreakError, StaleSnapshot, SyncFailed, TransientError
+from tasks.logs import log
 from tasks.plan import chosen, plan
 from tasks.report import Night, report
 from tasks.retry import JITTER, delays, is_transient
@@ -107,8 +108,10 @@ def sync_table(table: str, keeper: Keeper, config: str, run_id: str, full_refres
     snapshot = keeper.current()
     try:
         return extract_load(table, config, run_id, snapshot, full_refresh)
-    except StaleSnapshot:
-        keeper.discard(snapshot)
+    except TransientError as error:
+        log.warning("%s", error.about(table))
+        if isinstance(error, StaleSnapshot):
+            keeper.discard(snapshot)
         raise
 
 

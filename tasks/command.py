@@ -8,6 +8,7 @@ import argparse
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +17,15 @@ from types import FrameType
 from tasks.config import Config, load_config
 from tasks.errors import DaybreakError
 from tasks.logs import show_progress
-from tasks.plan import check, chosen
+from tasks.plan import check
 from tasks.server import serving, temporary_server
 from tasks.source import demo
 from tasks.source.read import interrupted
 
 DEMO = Path(__file__).parents[1] / "deployments" / "demo.yaml"
 FAILED, CAN_NOT_START, INTERRUPTED = 1, 2, 130
+# How long what is running may take to end after an interruption.
+GRACE_SECONDS = 10
 
 
 def main(daily: Callable[..., object], arguments: Sequence[str] | None = None) -> int:
@@ -33,9 +36,7 @@ def main(daily: Callable[..., object], arguments: Sequence[str] | None = None) -
         signal.signal(number, _interrupt)
     try:
         config = load_config(path)
-        chosen(config, options.tables)
-        if config.source.demo is None:
-            check(config, options.tables)
+        check(config, options.tables)
         show_progress()
         server = temporary_server()
         with _day(config, options.bad_day), serving(server):
@@ -43,8 +44,7 @@ def main(daily: Callable[..., object], arguments: Sequence[str] | None = None) -
     except DaybreakError as error:
         return _say(error, CAN_NOT_START)
     except KeyboardInterrupt:
-        print("\nInterrupted: nothing half-read was published. Run it again when you like.")
-        return INTERRUPTED
+        return _say_interrupted()
 
 
 def _night(daily: Callable[..., object], path: Path, options: argparse.Namespace) -> int:
@@ -96,6 +96,15 @@ def _day(config: Config, bad_day: bool) -> Iterator[None]:
         yield
 
 
+def _say_interrupted() -> int:
+    print("\nInterrupted: nothing half-read was published. Run it again when you like.", flush=True)
+    return INTERRUPTED
+
+
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     interrupted.set()
+    # A table that waits for its retry sleeps for minutes, in a thread that nothing can wake.
+    grace = threading.Timer(GRACE_SECONDS, lambda: os._exit(_say_interrupted()))
+    grace.daemon = True
+    grace.start()
     raise KeyboardInterrupt

@@ -3,7 +3,6 @@
 from tasks.config import Config
 from tasks.errors import ConfigError
 from tasks.source.connection import Source
-from tasks.source.demo import seed
 from tasks.source.embedded import start
 from tasks.warehouse.base import Warehouse
 
@@ -15,9 +14,7 @@ def open_source(config: Config) -> Source:
         ConfigError: When the demo's server can't start.
     """
     if config.source.demo:
-        url = start(config.source.demo.directory)
-        seed(url, config.source.demo.scale)
-        return Source(url)
+        return Source(start(config.source.demo.directory))
     assert config.source.url is not None
     return Source(config.source.url.get_secret_value())
 

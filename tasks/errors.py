@@ -73,5 +73,5 @@ class DataQualityError(PermanentError):
     """A published relation breaches a threshold of the configuration."""
 
 
-class Interrupted(TransientError):
-    """The run was told to stop; nothing half-read is published."""
+class Interrupted(PermanentError):
+    """The run was told to stop; nothing half-read is published and nothing tried again."""

@@ -11,6 +11,7 @@ from tasks.connect import open_source, open_warehouse
 from tasks.errors import ConfigError
 from tasks.logs import log
 from tasks.source.catalog import Relation, introspect
+from tasks.source.demo import seed
 from tasks.source.snapshot import Keeper, Snapshot
 from tasks.transfer.extract import make_contract
 from tasks.transfer.watermark import check_floor
@@ -53,8 +54,9 @@ def relations(
 def check(config: Config, names: list[str] | None) -> None:
     """Says what is wrong with configuration, source or warehouse before anything is started."""
     tables = chosen(config, names)
-    with open_source(config).connect(connect_timeout=3) as session:
-        relations(config, tables, session)
+    if config.source.demo is None:  # else its server is not started yet
+        with open_source(config).connect(connect_timeout=3) as session:
+            relations(config, tables, session)
     open_warehouse(config).__exit__()
 
 
@@ -64,6 +66,8 @@ def plan(config: Config, tables: list[Table]) -> Iterator[Keeper]:
     with open_warehouse(config) as warehouse:
         warehouse.prepare()
     source = open_source(config)
+    if config.source.demo:
+        seed(source.url, config.source.demo.scale)
     with Keeper(source, lambda session: relations(config, tables, session)) as keeper:
         report_floor(keeper.current(), tables)
         yield keeper

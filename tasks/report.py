@@ -28,7 +28,9 @@ class Night:
 
 @task(name="report", cache_policy=NO_CACHE, persist_result=False)
 def report(night: Night) -> None:
-    """Prints the summary and keeps it as an artifact of the run."""
+    """Prints the summary and keeps it as an artifact of the run, once a table has ended."""
+    if not (night.outcomes or night.failures):
+        return
     create_table_artifact(
         [as_row(outcome) for outcome in night.outcomes],
         key="summary",

@@ -4,6 +4,7 @@ Every session is pinned to UTC and ISO text output, so that a value has one spel
 server's or the role's defaults are. Nothing here ever writes.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,9 +25,14 @@ SESSION = {
     "search_path": "pg_catalog",
     "row_security": "off",
     "statement_timeout": "0",
+    "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "0",
 }
 
+# Says within a minute or two that a server or firewall has gone silent.
+KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 6}
+
+ADBC_PREFIX = re.compile(r"[A-Z_]+: (\[libpq\] [^\n]*\]: \w+: +)?")
 DriverError = psycopg.Error | adbc_driver_manager.Error
 
 # https://www.postgresql.org/docs/18/errcodes-appendix.html, by code or by two-letter class.
@@ -36,8 +42,8 @@ REMEDIES = {
     "42501": "Grant the source role SELECT on it: GRANT SELECT ON <table> TO <role>;",
     "42P01": "Check the table's name, or remove it from the configuration.",
     "42703": "Check the column's name in the configuration.",
-    "55P03": "Someone holds a lock on it; see pg_locks for who.",
-    "57014": "Raise statement_timeout for the source role.",
+    "55P03": "Another session holds a lock on it (pg_locks says which); run again when it ends.",
+    "57014": "Someone cancelled the query; run again.",
 }
 
 
@@ -71,6 +77,7 @@ class Source:
         pinned = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
         return make_conninfo(
             self.url,
+            **{name: value for name, value in KEEPALIVES.items() if name not in given},
             options=f"{given.get('options') or ''} {pinned}".strip(),
             application_name="daybreak",
             connect_timeout=connect_timeout,
@@ -104,7 +111,7 @@ def source_errors(table: str | None = None) -> Iterator[None]:
 def translate(error: DriverError, table: str | None) -> DaybreakError:
     code = error.sqlstate or ""
     said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
-    text = (said or str(error).removeprefix("IO: ")).split("\n", 1)[0].rstrip(".")
+    text = (said or ADBC_PREFIX.sub("", str(error))).split("\n", 1)[0].rstrip(".")
     message = f"PostgreSQL said: {text}{f' ({code})' if code else ''}."
     lost = not code and isinstance(
         error, psycopg.OperationalError | adbc_driver_manager.OperationalError

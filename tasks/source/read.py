@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 
@@ -19,9 +19,9 @@ from tasks.source.snapshot import Snapshot, check_same_snapshot, import_statemen
 
 # What a stream gathers before it hands a chunk on, in bytes of Arrow memory.
 CHUNK_BYTES = 12 * 1024 * 1024
-LOCK_TIMEOUT = "10s"
+POLL_SECONDS = 0.2
 
-#: Set on Ctrl-C or SIGTERM; every reader stops at its next batch.
+#: Set on Ctrl-C or SIGTERM; every reader's query is cancelled.
 interrupted = threading.Event()
 
 Handle = Callable[[int, pl.DataFrame], None]
@@ -37,11 +37,10 @@ def guarded(source: Source, snapshot: Snapshot, table: str, relation: Relation) 
 
     Raises:
         StaleSnapshot: When oid, files or columns differ from what was introspected.
-        TransientError: When another session holds a conflicting lock for 10 s.
+        TransientError: When another session holds a conflicting lock for too long.
     """
     with source.connect() as session, source_errors(table):
         session.execute("begin read only")
-        session.execute(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
         try:
             session.execute(
                 sql.SQL("lock table {} in access share mode").format(
@@ -77,22 +76,51 @@ def read(
     waiting: SimpleQueue[str] = SimpleQueue()
     for query in queries:
         waiting.put(query)
-    failed = threading.Event()
+    sessions = _Sessions()
+    failures: list[BaseException] = []
 
     def stream(number: int) -> None:
         try:
-            with source.connect_adbc() as session, source_errors(table):
+            with source_errors(table), sessions.opened(source) as session:
                 _join(session, snapshot, table)
-                for chunk in _chunks(_batches(session, waiting, failed)):
+                for chunk in _chunks(_batches(session, waiting)):
                     handle(number, chunk)
-        except BaseException:
-            failed.set()
-            raise
+        except BaseException as error:
+            failures.append(error)
 
     with ThreadPoolExecutor(min(streams, len(queries)), f"read-{table}") as pool:
         running = [pool.submit(stream, number) for number in range(min(streams, len(queries)))]
-    for future in running:
-        future.result()
+        while wait(running, POLL_SECONDS).not_done:
+            if failures or interrupted.is_set():
+                sessions.cancel()
+    if interrupted.is_set():
+        raise Interrupted("The run was stopped.", remedy="Run it again.", table=table)
+    if failures:
+        raise failures[0]
+
+
+class _Sessions:
+    """The open sessions of a table's readers, whose queries can be cancelled from outside."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: list[adbc.Connection] = []
+
+    @contextmanager
+    def opened(self, source: Source) -> Iterator[adbc.Connection]:
+        with source.connect_adbc() as session:
+            with self._lock:
+                self._open.append(session)
+            try:
+                yield session
+            finally:
+                with self._lock:
+                    self._open.remove(session)
+
+    def cancel(self) -> None:
+        with self._lock:
+            for session in self._open:
+                session.adbc_cancel()
 
 
 def _join(session: adbc.Connection, snapshot: Snapshot, table: str) -> None:
@@ -113,9 +141,7 @@ def _join(session: adbc.Connection, snapshot: Snapshot, table: str) -> None:
         check_same_snapshot(str(seen), snapshot)
 
 
-def _batches(
-    session: adbc.Connection, waiting: "SimpleQueue[str]", failed: threading.Event
-) -> Iterator[pa.RecordBatch]:
+def _batches(session: adbc.Connection, waiting: "SimpleQueue[str]") -> Iterator[pa.RecordBatch]:
     while True:
         try:
             query = waiting.get_nowait()
@@ -123,11 +149,8 @@ def _batches(
             return
         with session.cursor() as cursor:
             cursor.execute(query)
-            for batch in cursor.fetch_record_batch():
-                if interrupted.is_set():
-                    raise Interrupted("The run was stopped.", remedy="Run it again.")
-                if failed.is_set():
-                    return
+            # The driver's own reader: pyarrow's, which is the public one, drops the SQLSTATE.
+            for batch in cursor._results.reader:
                 if batch.num_rows:
                     yield batch
 

@@ -12,8 +12,6 @@ import duckdb
 import httpx
 import pytest
 
-from tasks.source.demo import seed
-from tasks.source.embedded import start
 from tests.conftest import ROOT
 
 FOLDERS = ("flows", "tasks", "dbt", "deployments")
@@ -36,7 +34,11 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def prefect(tmp_path: Path, prefect_api: str) -> Prefect:
     """Runs `prefect` with arguments, asks it nothing, and returns what it said."""
-    environment = {"PREFECT_API_URL": prefect_api, "PREFECT_HOME": str(tmp_path / "prefect")}
+    environment = {
+        "PREFECT_API_URL": prefect_api,
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "DAYBREAK_DEMO_SCALE": "0.01",
+    }
 
     def run(*arguments: str, cwd: Path) -> str:
         done = subprocess.run(
@@ -59,8 +61,6 @@ def prefect(tmp_path: Path, prefect_api: str) -> Prefect:
 def test_a_worker_completes_the_deployed_night_from_any_folder(
     project: Path, tmp_path: Path, prefect: Prefect, prefect_api: str
 ) -> None:
-    seed(start(project / ".daybreak" / "source"), 0.01)
-
     prefect("work-pool", "create", "--type", "process", "daybreak", cwd=project)
     prefect("deploy", "--all", cwd=project)
     with httpx.Client(base_url=prefect_api, timeout=60) as api:

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from tasks.errors import SyncFailed
+from tasks.errors import SyncFailed, TransientError
 from tests.conftest import Night, Query, Write
 
 ORDERS = {"name": "orders", "mode": "incremental", "cursor": "updated_at"}
@@ -102,6 +102,24 @@ def test_one_failed_table_stops_dbt_and_the_night_but_not_the_others_and_is_not_
     assert warehouse("select count(*) from duckdb_tables() where table_name like 'stg%'") == [(0,)]
     assert warehouse("select count(*) from raw.sync_runs where outcome = 'failed'") == [(1,)]
     assert warehouse("select count(*) from duckdb_schemas() where schema_name = 'mart'") == [(0,)]
+
+
+def test_a_query_that_fails_while_it_is_read_is_told_in_postgresqls_words(
+    source: psycopg.Connection, config_file: Write, night: Night
+) -> None:
+    source.execute("create view t as select 1 / (g - 90000) n from generate_series(1, 100000) g")
+    with pytest.raises(SyncFailed, match=r"t: PostgreSQL said: division by zero \(22012\)\."):
+        night(config_file([{"name": "t"}]))
+
+
+def test_a_table_that_stays_locked_is_told_instead_of_waited_for(
+    source: psycopg.Connection, source_url: str, config_file: Write, night: Night
+) -> None:
+    source.execute("create table t (id int primary key)")
+    with psycopg.connect(source_url) as other:
+        other.execute("lock table t in access exclusive mode")
+        with pytest.raises(TransientError, match=r"t: .*Another session holds a lock"):
+            night(config_file([{"name": "t"}]))
 
 
 def test_every_value_arrives_as_postgresql_spells_it(

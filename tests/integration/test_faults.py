@@ -1,4 +1,4 @@
-"""A run that is told to stop, or has no room: nothing half-done is seen, and the next one works."""
+"""Runs that are stopped, cut off or out of room: nothing half-done is seen, the next one works."""
 
 import resource
 import signal
@@ -21,29 +21,52 @@ MB = 1024 * 1024
 
 @pytest.fixture
 def config(source: psycopg.Connection, config_file: Write, run_daily: Run) -> Path:
-    """A configuration of one table whose rows have all changed since they were copied."""
-    source.execute("create table t (id int primary key, note text)")
+    """A configuration of one table whose rows have all changed since they were copied.
+
+    It is a view that can't be read while somebody holds the advisory lock 7.
+    """
+    source.execute("create table rows (id int primary key, note text)")
     source.execute(
-        "insert into t select g, sha512(g::text::bytea)::text from generate_series(1, %s) g", [ROWS]
+        "insert into rows select g, sha512(g::text::bytea)::text from generate_series(1, %s) g",
+        [ROWS],
     )
-    path = config_file([{"name": "t"}])
+    source.execute(
+        "create view t as select rows.* from rows, (select pg_advisory_xact_lock_shared(7)) gate"
+    )
+    path = config_file([{"name": "t"}], defaults={"retries": 1, "retry_delay": "${DELAY:-1s}"})
     says(run_daily("--config", path, "--skip-dbt"), 0)
-    source.execute("update t set note = 'new' || note")
+    source.execute("update rows set note = 'new' || note")
     return path
 
 
 @contextmanager
-def blocked(source_url: str) -> Iterator[Callable[[], None]]:
-    """Keeps readers waiting at the table's lock; yields what waits until one is there."""
-    waiting = "select count(*) from pg_locks where relation = 't'::regclass and not granted"
+def blocked(source_url: str) -> Iterator[Callable[[], int]]:
+    """Keeps readers waiting; yields what waits until one is there and returns its pid."""
+    waiting = "select pid from pg_locks where locktype = 'advisory' and not granted"
     with psycopg.connect(source_url) as session:
-        session.execute("lock table t")
+        session.execute("select pg_advisory_xact_lock(7)")
 
-        def until_read() -> None:
-            while session.execute(waiting).fetchone() == (0,):
+        def until_read() -> int:
+            while (found := session.execute(waiting).fetchone()) is None:
                 time.sleep(0.05)
+            return int(found[0])
 
         yield until_read
+
+
+def test_a_lost_connection_is_retried_and_the_ledger_keeps_both_attempts(
+    config: Path, source: psycopg.Connection, source_url: str, start_daily: Start, warehouse: Query
+) -> None:
+    with blocked(source_url) as until_read:
+        run = start_daily("--config", config, "--skip-dbt")
+        source.execute("select pg_terminate_backend(%s)", [until_read()])
+    says(ended(run), 0, f"t: {ROWS:,} rows published")
+    assert warehouse("select outcome from raw.sync_runs order by finished_at") == [
+        ("published",),
+        ("failed",),
+        ("published",),
+    ]
+    assert assert_copied(source_url, "t", config.parent / "warehouse.duckdb") == ROWS
 
 
 def check_next_run(config: Path, run_daily: Run, warehouse: Query, source_url: str) -> None:
@@ -68,6 +91,25 @@ def test_a_run_that_is_stopped_while_it_reads_says_so_and_the_next_works(
         run = start_daily("--config", config, "--skip-dbt")
         until_read()
         run.send_signal(number)
+        says(ended(run), INTERRUPTED, STOPPED)
+    check_next_run(config, run_daily, warehouse, source_url)
+
+
+def test_a_run_that_is_stopped_while_it_waits_for_a_retry_does_not_wait_for_it(
+    config: Path,
+    source: psycopg.Connection,
+    source_url: str,
+    start_daily: Start,
+    run_daily: Run,
+    warehouse: Query,
+) -> None:
+    with blocked(source_url) as until_read:
+        run = start_daily("--config", config, "--skip-dbt", environment={"DELAY": "1d"})
+        source.execute("select pg_terminate_backend(%s)", [until_read()])
+        assert run.stdout is not None
+        while "t: PostgreSQL said" not in run.stdout.readline():
+            pass
+        run.send_signal(signal.SIGINT)
         says(ended(run), INTERRUPTED, STOPPED)
     check_next_run(config, run_daily, warehouse, source_url)
 
