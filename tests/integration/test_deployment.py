@@ -78,8 +78,18 @@ def test_a_worker_completes_the_deployed_night_from_any_folder(
         said = prefect("worker", "start", "--pool", "daybreak", "--run-once", cwd=tmp_path)
         of_ours = {"deployments": {"id": {"any_": [deployment["id"]]}}}
         [run] = found(api.post("/flow_runs/filter", json=of_ours))
+        assert run["state"]["type"] == "COMPLETED", said
 
-    assert run["state"]["type"] == "COMPLETED", said
+        demo = project / "deployments" / "demo.yaml"
+        demo.write_text(demo.read_text().replace("min_rows: 1", "min_rows: 1000000"))
+        prefect("deployment", "run", "daily/daily", "--param", "skip_dbt=true", cwd=tmp_path)
+        said = prefect("worker", "start", "--pool", "daybreak", "--run-once", cwd=tmp_path)
+        states = {
+            one["state"]["type"]: one for one in found(api.post("/flow_runs/filter", json=of_ours))
+        }
+
+    assert "expected at least 1000000" in states["FAILED"]["state"]["message"]
+    assert "Traceback" not in said and "leaked" not in said, said
     with duckdb.connect(str(project / ".daybreak" / "warehouse.duckdb"), read_only=True) as session:
         [orders] = session.execute("select count(*) from raw.orders").fetchone() or (0,)
     assert orders > 0, said
