@@ -7,6 +7,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,25 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     os._exit(config.stash.get(_status, pytest.ExitCode.INTERNAL_ERROR))
 
 
+@contextmanager
+def server_folder() -> Iterator[Path]:
+    """A folder that a server's user can reach: each pytest of root closes pytest's own to it."""
+    with tempfile.TemporaryDirectory(prefix="daybreak-test-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def open_path() -> Iterator[Path]:
+    """What tmp_path is, for tests whose server's data lie below it."""
+    with server_folder() as folder:
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The URL of a real PostgreSQL; make databases of your own in it.
-
-    Not below pytest's own folder: each pytest of root closes that one to the server's user.
-    """
-    with tempfile.TemporaryDirectory(prefix="daybreak-test-", ignore_cleanup_errors=True) as folder:
-        yield embedded.start(Path(folder))
+    """The URL of a real PostgreSQL; make databases of your own in it."""
+    with server_folder() as folder:
+        yield embedded.start(folder)
 
 
 @pytest.fixture

@@ -192,12 +192,12 @@ def assert_demo_copied(shop: str, file: Path) -> None:
             assert assert_copied(shop, table, file, where) > 0
 
 
-def test_the_demo_runs_two_nights_and_fails_on_a_bad_day(run_daily: Run, tmp_path: Path) -> None:
+def test_the_demo_runs_two_nights_and_fails_on_a_bad_day(run_daily: Run, open_path: Path) -> None:
     demo = (ROOT / "deployments" / "demo.yaml").read_text()
-    config = tmp_path / "demo.yaml"
-    config.write_text(demo.replace(".daybreak/", f"{tmp_path}/.daybreak/"))
-    file = tmp_path / ".daybreak" / "warehouse.duckdb"
-    shop = start(tmp_path / ".daybreak" / "source")
+    config = open_path / "demo.yaml"
+    config.write_text(demo.replace(".daybreak/", f"{open_path}/.daybreak/"))
+    file = open_path / ".daybreak" / "warehouse.duckdb"
+    shop = start(open_path / ".daybreak" / "source")
     scale = {"DAYBREAK_DEMO_SCALE": "0.05"}
     for _ in range(2):
         done = run_daily("--config", config, environment=scale)

@@ -15,6 +15,7 @@ import pytest
 
 from tasks.errors import PermanentError
 from tasks.source import demo, embedded
+from tests.conftest import server_folder
 
 SCALE = 0.01
 NUMBERS = itertools.count()
@@ -26,8 +27,9 @@ BROKEN = """
 
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo")
+def directory() -> Iterator[Path]:
+    with server_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -308,8 +310,8 @@ def test_a_second_process_joins_the_server_and_leaves_it_running(
     assert ask(server, "select 1") == 1
 
 
-def test_a_killed_process_leaves_a_server_that_the_next_one_stops(tmp_path: Path) -> None:
-    home = tmp_path / "my projects" / ("deep" * 30)
+def test_a_killed_process_leaves_a_server_that_the_next_one_stops(open_path: Path) -> None:
+    home = open_path / "my projects" / ("deep" * 30)
     start = f"url = embedded.start(pathlib.Path({str(home)!r})); print(url, flush=True)"
     killed = python(f"{start}\ntime.sleep(60)")
     url = first_line(killed)

@@ -21,9 +21,9 @@ Prefect = Callable[..., str]
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(open_path: Path) -> Path:
     """A copy of the project, whose demo has a warehouse and a shop of its own."""
-    copy = tmp_path / "the project"
+    copy = open_path / "the project"
     for folder in FOLDERS:
         shutil.copytree(ROOT / folder, copy / folder, ignore=LEFT_BY_RUNS)
     for file in FILES:
