@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ FOLDERS = ("flows", "tasks", "dbt", "deployments")
 FILES = ("prefect.yaml", "pyproject.toml")
 LEFT_BY_RUNS = shutil.ignore_patterns("__pycache__", "target", "logs", ".user.yml")
 Prefect = Callable[..., str]
+PREFECT = Path(sys.executable).with_name("prefect")
 
 
 @pytest.fixture
@@ -32,19 +35,46 @@ def project(open_path: Path) -> Path:
 
 
 @pytest.fixture
-def prefect(tmp_path: Path, prefect_api: str) -> Prefect:
-    """Runs `prefect` with arguments, asks it nothing, and returns what it said."""
-    environment = {
-        "PREFECT_API_URL": prefect_api,
+def environment(tmp_path: Path) -> dict[str, str]:
+    """That of the server, the worker and whoever deploys."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return {
+        **os.environ,
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
         "PREFECT_HOME": str(tmp_path / "prefect"),
         "DAYBREAK_DEMO_SCALE": "0.01",
     }
 
+
+@pytest.fixture
+def api(environment: dict[str, str]) -> Iterator[httpx.Client]:
+    """A lasting Prefect server with all its services, as teams run it."""
+    url = environment["PREFECT_API_URL"]
+    address = ["--host", "127.0.0.1", "--port", str(httpx.URL(url).port)]
+    server = subprocess.Popen(
+        [PREFECT, "server", "start", *address],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    with httpx.Client(base_url=url, timeout=60) as client:
+        until(lambda: answers(client))
+        yield client
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture
+def prefect(environment: dict[str, str]) -> Prefect:
+    """Runs `prefect` with arguments, asks it nothing, and returns what it said."""
+
     def run(*arguments: str, cwd: Path) -> str:
         done = subprocess.run(
-            [Path(sys.executable).with_name("prefect"), "--no-prompt", *arguments],
+            [PREFECT, "--no-prompt", *arguments],
             cwd=cwd,
-            env={**os.environ, **environment},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -59,40 +89,55 @@ def prefect(tmp_path: Path, prefect_api: str) -> Prefect:
 
 
 def test_a_worker_completes_the_deployed_night_from_any_folder(
-    project: Path, tmp_path: Path, prefect: Prefect, prefect_api: str
+    project: Path, tmp_path: Path, prefect: Prefect, api: httpx.Client
 ) -> None:
     prefect("work-pool", "create", "--type", "process", "daybreak", cwd=project)
     prefect("deploy", "--all", cwd=project)
-    with httpx.Client(base_url=prefect_api, timeout=60) as api:
-        deployment = found(api.get("/deployments/name/daily/daily"))
-        assert deployment["tags"] == ["etl", "snowflake", "production"]
-        assert deployment["work_pool_name"] == "daybreak"
-        assert deployment["global_concurrency_limit"]["limit"] == 1
-        assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"
-        [schedule] = deployment["schedules"]
-        assert schedule["active"]
-        assert schedule["schedule"]["cron"] == "0 2 * * *"
-        assert schedule["schedule"]["timezone"] == "UTC"
+    deployment = found(api.get("/deployments/name/daily/daily"))
+    assert deployment["tags"] == ["etl", "snowflake", "production"]
+    assert deployment["work_pool_name"] == "daybreak"
+    assert deployment["global_concurrency_limit"]["limit"] == 1
+    assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+    [schedule] = deployment["schedules"]
+    assert schedule["active"]
+    assert schedule["schedule"]["cron"] == "0 2 * * *"
+    assert schedule["schedule"]["timezone"] == "UTC"
+    of_ours = {"deployments": {"id": {"any_": [deployment["id"]]}}}
+    until(lambda: states(api, of_ours))
+    assert set(states(api, of_ours)) == {"SCHEDULED"}
 
-        prefect("deployment", "run", "daily/daily", cwd=tmp_path)
-        said = prefect("worker", "start", "--pool", "daybreak", "--run-once", cwd=tmp_path)
-        of_ours = {"deployments": {"id": {"any_": [deployment["id"]]}}}
-        [run] = found(api.post("/flow_runs/filter", json=of_ours))
-        assert run["state"]["type"] == "COMPLETED", said
+    prefect("deployment", "run", "daily/daily", cwd=tmp_path)
+    said = prefect("worker", "start", "--pool", "daybreak", "--run-once", cwd=tmp_path)
+    assert "COMPLETED" in states(api, of_ours), said
 
-        demo = project / "deployments" / "demo.yaml"
-        demo.write_text(demo.read_text().replace("min_rows: 1", "min_rows: 1000000"))
-        prefect("deployment", "run", "daily/daily", "--param", "skip_dbt=true", cwd=tmp_path)
-        said = prefect("worker", "start", "--pool", "daybreak", "--run-once", cwd=tmp_path)
-        states = {
-            one["state"]["type"]: one for one in found(api.post("/flow_runs/filter", json=of_ours))
-        }
+    demo = project / "deployments" / "demo.yaml"
+    demo.write_text(demo.read_text().replace("min_rows: 1", "min_rows: 1000000"))
+    prefect("deployment", "run", "daily/daily", "--param", "skip_dbt=true", cwd=tmp_path)
+    said = prefect("worker", "start", "--pool", "daybreak", "--run-once", cwd=tmp_path)
 
-    assert "expected at least 1000000" in states["FAILED"]["state"]["message"]
+    assert "expected at least 1000000" in states(api, of_ours)["FAILED"], said
     assert "Traceback" not in said and "leaked" not in said, said
     with duckdb.connect(str(project / ".daybreak" / "warehouse.duckdb"), read_only=True) as session:
         [orders] = session.execute("select count(*) from raw.orders").fetchone() or (0,)
     assert orders > 0, said
+
+
+def states(api: httpx.Client, of_ours: dict[str, Any]) -> dict[str, str]:
+    """The states that runs are in, each with the message of one of them."""
+    runs = found(api.post("/flow_runs/filter", json=of_ours))
+    return {run["state"]["type"]: run["state"]["message"] for run in runs}
+
+
+def answers(api: httpx.Client) -> bool:
+    try:
+        return api.get("/health").is_success
+    except httpx.TransportError:
+        return False
+
+
+def until(condition: Callable[[], Any]) -> None:
+    while not condition():
+        time.sleep(0.2)
 
 
 def found(response: httpx.Response) -> Any:
