@@ -18,6 +18,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tasks.server import TemporaryServer
 from tasks.source import embedded
+from tests.emulator import Account, Emulator
 
 ROOT = Path(__file__).parents[1]
 Night = Callable[..., None]
@@ -74,6 +75,23 @@ def prefect_api() -> Iterator[str]:
     server = TemporaryServer()
     yield server.ready()
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """One Snowflake emulator for the whole session."""
+    server = Emulator(tmp_path_factory.mktemp("snowflake"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def snowflake(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """An account with a new database, to which the environment's credentials lead."""
+    account = emulator.account()
+    for name, value in account.environment.items():
+        monkeypatch.setenv(name, value)
+    return account
 
 
 @pytest.fixture
