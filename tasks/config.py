@@ -61,7 +61,7 @@ class Source(Model):
     url: PostgresUrl | None = Field(
         None, description="libpq URL, from the environment: `${SOURCE_URL}`."
     )
-    block: str | None = Field(None, description="Name of a prefect-sqlalchemy block.")
+    block: str | None = Field(None, description="Name of a prefect-sqlalchemy SqlAlchemyConnector.")
     demo: Demo | None = Field(None, description="Use the embedded demo source.")
     schema_: str = Field("public", alias="schema", description="Schema of unqualified tables.")
     streams: int = Field(2, ge=1, le=16, description="Parallel readers a table.")
@@ -276,8 +276,6 @@ def _expectation(error: ErrorDetails) -> str:
 
 def _not_built(config: Config) -> Iterator[tuple[tuple[int | str, ...], str]]:
     """Settings of later versions, each with where it stands."""
-    if config.source.block:
-        yield ("source", "block"), "a block as the source"
     if config.warehouse.kind == "snowflake":
         yield ("warehouse", "kind"), "snowflake"
     if config.publish == "together":

@@ -1,5 +1,6 @@
 """From the configuration to a source and a warehouse."""
 
+from tasks.blocks import source_conninfo
 from tasks.config import Config
 from tasks.errors import ConfigError
 from tasks.source.connection import Source
@@ -12,14 +13,15 @@ def open_source(config: Config) -> Source:
     """The configured source; the demo's server is started when it isn't running.
 
     Raises:
-        ConfigError: When the demo's server can't start.
+        ConfigError: When the demo's server can't start, or the block is missing or wrong.
     """
     if config.source.demo:
         url = start(config.source.demo.directory)
         seed(url, config.source.demo.scale)
         return Source(url)
-    assert config.source.url is not None
-    return Source(config.source.url.get_secret_value())
+    if config.source.url:
+        return Source(config.source.url.get_secret_value())
+    return Source(source_conninfo(config.source))
 
 
 def open_warehouse(config: Config) -> Warehouse:
