@@ -4,7 +4,8 @@ Blocks are loaded here and nowhere else: the folders get a function that connect
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -165,13 +166,9 @@ def load(kind: type[SomeBlock], name: str) -> SomeBlock:
         TransientError: When Prefect's server does not answer.
     """
     label = f"{kind.get_block_type_name()} block {name}"
-    if not PREFECT_API_URL.value():
-        raise ConfigError(
-            f"The {label} is kept by a Prefect server, and PREFECT_API_URL names none.",
-            remedy="Set PREFECT_API_URL, or leave the block out and use environment variables.",
-        )
     try:
-        return kind.load(name)
+        with prefect_server(label):
+            return kind.load(name)
     except ValidationError as error:
         raise ConfigError(
             f"The {label} is not complete: {_first_message(error)}.", remedy="Save it anew."
@@ -181,9 +178,27 @@ def load(kind: type[SomeBlock], name: str) -> SomeBlock:
             f"Prefect has no {label}.",
             remedy="Make it in Prefect's UI, or by `make blocks CONFIG=...`.",
         ) from None
+
+
+@contextmanager
+def prefect_server(label: str) -> Iterator[None]:
+    """Holds what is done with a block to a Prefect server that lasts and answers.
+
+    Raises:
+        ConfigError: When PREFECT_API_URL names none.
+        TransientError: When it does not answer, or refuses.
+    """
+    url = PREFECT_API_URL.value()
+    if not url:
+        raise ConfigError(
+            f"The {label} is kept by a Prefect server, and PREFECT_API_URL names none.",
+            remedy="Set PREFECT_API_URL, or leave the block out and use environment variables.",
+        )
+    try:
+        yield
     except httpx.HTTPError as error:
         raise TransientError(
-            f"Prefect's server {PREFECT_API_URL.value()} did not hand out the {label}: {error}.",
+            f"Prefect's server {url} did not handle the {label}: {str(error) or 'no answer'}.",
             remedy="Check PREFECT_API_URL and that the server runs.",
         ) from None
 
