@@ -81,6 +81,9 @@ class Warehouse(Model):
     block: str | None = Field(None, description="Snowflake: name of its Prefect block.")
     database: str | None = Field(None, description="Snowflake: the database.")
     raw_schema: str = Field("raw", description="Schema of the copied tables and the ledger.")
+    file_size: int = Field(
+        128, ge=16, le=250, description="MB at which a staging file is closed and uploaded."
+    )
 
 
 class Defaults(Model):
@@ -276,8 +279,6 @@ def _expectation(error: ErrorDetails) -> str:
 
 def _not_built(config: Config) -> Iterator[tuple[tuple[int | str, ...], str]]:
     """Settings of later versions, each with where it stands."""
-    if config.warehouse.kind == "snowflake":
-        yield ("warehouse", "kind"), "snowflake"
     if config.publish == "together":
         yield ("publish",), "together"
     if config.dead_letters:
