@@ -6,7 +6,8 @@ committed. What fakesnow 0.12.1 does otherwise than Snowflake is put right here,
 - `_permanent` drops TEMPORARY where a name is qualified, since DuckDB keeps such tables elsewhere.
 - `_merge_outside` runs a MERGE outside the open transaction, where fakesnow can't.
 - `_snapshot_values` qualifies the values that dbt's snapshot inserts, which are ambiguous here.
-- `_as_snowflake_says` answers an error of DuckDB as an error of SQL; as HTTP 500 it is retried.
+- `_as_snowflake_says` answers every error as one of SQL; as HTTP 500 it would be retried for long.
+- `_public` is the schema of a session that names none.
 - `_one_at_a_time` lets one statement of a session run after the other, as DuckDB needs.
 - `_exact_columns` compares the columns of a COPY as they are spelled, and quotes the table's name.
 - `_remove` takes files off a stage.
@@ -50,7 +51,7 @@ TEMPORARY = re.compile(r"(create\s+or\s+replace\s+)temp(?:orary)?\s+(?=table|vie
 REMOVE = re.compile(r"\s*remove\s+@(\S+)\s*", re.I)
 MERGE = re.compile(rf"{COMMENT}merge\s+into\b", re.I)
 SNAPSHOT_VALUES = re.compile(r"(?<=values)\s*\(([^()]*)\)\s*;?\s*$", re.I)
-LOCKED, INTERNAL = 625, 603
+LOCKED, NOT_COMPILED = 625, 1003
 STATEMENTS = "statements.jsonl"
 
 
@@ -75,6 +76,7 @@ class Emulator:
         """An account whose database is new."""
         account = Account(self.port, f"T{uuid.uuid4().hex[:12].upper()}")
         account.query(f"create database {account.database}")
+        account.query(f"create schema {account.database}.public")
         return account
 
     def kill(self) -> None:
@@ -152,6 +154,7 @@ def _serve(folder: Path) -> None:
         server.shared_fs.connect(file.stem).close()
     server.shared_fs.create_database_on_connect = False
     server.shared_fs.create_schema_on_connect = False
+    server.shared_fs.connect = _public(server.shared_fs.connect)
     for shim in (_shim_cursor, _exact_columns, _null_instants):
         shim()
     query = _one_at_a_time(server.query_request, folder / STATEMENTS)
@@ -243,13 +246,15 @@ def _merge_outside(session: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 @contextmanager
 def _as_snowflake_says() -> Iterator[None]:
-    from snowflake.connector.errors import ProgrammingError
+    from snowflake.connector.errors import Error, ProgrammingError
 
     try:
         yield
-    except duckdb.Error as error:
-        number = LOCKED if isinstance(error, duckdb.TransactionException) else INTERNAL
-        raise ProgrammingError(str(error), errno=number, sqlstate="XX000") from None
+    except Error:
+        raise
+    except Exception as error:
+        number = LOCKED if isinstance(error, duckdb.TransactionException) else NOT_COMPILED
+        raise ProgrammingError(repr(error), errno=number, sqlstate="42000") from None
 
 
 def _exact_columns() -> None:
@@ -266,6 +271,13 @@ def _exact_columns() -> None:
         return [name for (name,) in found.fetchall()]
 
     copy_into._get_table_columns = columns  # type: ignore[assignment]
+
+
+def _public(connect: Callable[..., Any]) -> Callable[..., Any]:
+    def in_schema(database: str | None, schema: str | None, **options: Any) -> Any:
+        return connect(database, schema or "PUBLIC", **options)
+
+    return in_schema
 
 
 def _null_instants() -> None:

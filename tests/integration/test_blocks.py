@@ -22,8 +22,9 @@ from tasks.blocks import snowflake_connect, snowflake_login, source_conninfo
 from tasks.config import Source, Warehouse, load_config
 from tasks.errors import ConfigError, TransientError
 from tasks.register import components_of, register
-from tests.conftest import Night, Query, Write
+from tests.conftest import Night, Write
 from tests.recorded import recorded_account
+from tests.warehouses import Copy
 
 SECRET = "pl4nted-%/:@ secret"
 SNOWFLAKE = Warehouse(kind="snowflake", block="sf")
@@ -242,7 +243,7 @@ def test_a_night_reads_its_source_through_a_block(
     source_url: str,
     config_file: Write,
     night: Night,
-    warehouse: Query,
+    warehouse: Copy,
 ) -> None:
     source.execute("create table t (id int primary key); insert into t values (1), (2)")
     SqlAlchemyConnector(connection_info=components_of(source_url)).save("app-db", overwrite=True)
