@@ -4,7 +4,8 @@ The real connector talks to it. Killed and started again on the same folder, it 
 committed. What fakesnow 0.12.1 does otherwise than Snowflake is put right here, one function each:
 
 - `_permanent` drops TEMPORARY where a name is qualified, since DuckDB keeps such tables elsewhere.
-- `_merge_outside` runs a MERGE outside the open transaction, where fakesnow can't.
+- `_merge_outside` runs a MERGE outside the open transaction, where fakesnow can't, and one at a
+  time, since all of them write down the lengths of one temporary table's columns.
 - `_snapshot_values` qualifies the values that dbt's snapshot inserts, which are ambiguous here.
 - `_as_snowflake_says` answers every error as one of SQL; as HTTP 500 it would be retried for long.
 - `_public` is the schema of a session that names none.
@@ -51,6 +52,7 @@ TEMPORARY = re.compile(r"(create\s+or\s+replace\s+)temp(?:orary)?\s+(?=table|vie
 REMOVE = re.compile(r"\s*remove\s+@(\S+)\s*", re.I)
 MERGE = re.compile(rf"{COMMENT}merge\s+into\b", re.I)
 SNAPSHOT_VALUES = re.compile(r"(?<=values)\s*\(([^()]*)\)\s*;?\s*$", re.I)
+MERGING = threading.Lock()
 LOCKED, NOT_COMPILED = 625, 1003
 STATEMENTS = "statements.jsonl"
 
@@ -235,13 +237,15 @@ def _remove(cursor: Any, command: str) -> str:
 def _merge_outside(session: duckdb.DuckDBPyConnection) -> Iterator[None]:
     try:
         session.execute("commit")
-    except duckdb.TransactionException:  # none is open
-        yield
-        return
+        is_open = True
+    except duckdb.TransactionException:
+        is_open = False
     try:
-        yield
+        with MERGING:
+            yield
     finally:
-        session.execute("begin")
+        if is_open:
+            session.execute("begin")
 
 
 @contextmanager

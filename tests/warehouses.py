@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
+import polars as pl
 
 from tests.emulator import Account
 
@@ -21,6 +22,12 @@ class Copy(Protocol):
     def __call__(self, statement: str, *parameters: Any) -> Rows:
         """The rows of a query."""
 
+    def frame(self, statement: str) -> pl.DataFrame:
+        """A query's rows, however many."""
+
+    def column(self, name: str) -> str:
+        """The identifier of the copy of a column with a plain name."""
+
 
 @dataclass(frozen=True)
 class DuckDBCopy:
@@ -35,6 +42,14 @@ class DuckDBCopy:
             session.execute("set TimeZone = 'UTC'")
             return session.execute(statement, list(parameters)).fetchall()
 
+    def frame(self, statement: str) -> pl.DataFrame:
+        with duckdb.connect(str(self.file), read_only=True) as session:
+            session.execute("set TimeZone = 'UTC'")
+            return pl.DataFrame(session.sql(statement).to_arrow_table())
+
+    def column(self, name: str) -> str:
+        return f'"{name}"'
+
 
 @dataclass(frozen=True)
 class SnowflakeCopy:
@@ -46,3 +61,11 @@ class SnowflakeCopy:
 
     def __call__(self, statement: str, *parameters: Any) -> Rows:
         return self.account.query(statement, *parameters)
+
+    def frame(self, statement: str) -> pl.DataFrame:
+        with self.account.connect() as session, session.cursor() as cursor:
+            cursor.execute(statement)
+            return pl.DataFrame(cursor.fetch_arrow_all(force_return_table=True))
+
+    def column(self, name: str) -> str:
+        return f'"{name.upper()}"'

@@ -51,7 +51,7 @@ def check_next_run(config: Path, run_daily: Run, warehouse: Copy, source_url: st
     """The old copy stands as it was, and another run replaces it and leaves nothing behind."""
     assert warehouse("select count(*) from raw.t where note not like 'new%'") == [(ROWS,)]
     says(run_daily("--config", config, "--skip-dbt"), 0)
-    assert assert_copied(source_url, "t", config.parent / "warehouse.duckdb") == ROWS
+    assert assert_copied(source_url, "t", warehouse) == ROWS
     assert warehouse("select count(*) from duckdb_tables() where table_name like 'stg%'") == [(0,)]
     assert not any((config.parent / "warehouse.staging").glob("*"))
 
