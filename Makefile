@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 UV = $(shell command -v uv || echo .uv/bin/uv)
 
-.PHONY: run bad-day test lint check bench peers lock docs clean
+.PHONY: run bad-day test lint check bench peers blocks lock docs clean
 
 run: .venv/ready ## a night: a day passes in the demo shop, and is copied, built and judged
 	@$(PY) flows/daily.py $(ARGS)
@@ -28,6 +28,9 @@ peers: .venv/ready ## an environment for each peer of the benchmark
 	@for peer in $(basename $(notdir $(wildcard tests/bench/peers/*.py))); do \
 	  $(UV) venv -q --clear .bench/$$peer && $(UV) pip install -q --python .bench/$$peer \
 	    -r tests/bench/peers/requirements-$$peer.txt || exit 1; done
+
+blocks: .venv/ready ## save the Prefect blocks that CONFIG names, from environment variables
+	@$(PY) -m tasks.register $(CONFIG)
 
 docs: .venv/ready ## write what is generated from the code: the JSON schema and the README's tables
 	@$(PY) -m docs.generate

@@ -16,7 +16,6 @@ from tasks.publish import publish
 from tasks.source.connection import Source
 from tasks.source.snapshot import Snapshot
 from tasks.transfer.extract import make_contract
-from tasks.transfer.files import StagingFiles
 from tasks.warehouse.base import Warehouse
 
 
@@ -36,7 +35,7 @@ def extract_load(
     settings = load_config(Path(config))
     [table_settings] = chosen(settings, [table])
     source = open_source(settings)
-    with open_warehouse(settings) as warehouse:
+    with open_warehouse(settings, run=run_id, table=table) as warehouse:
         done = warehouse.published(run_id, table_settings.target)
         if done is not None:
             return outcome_of(done, table_settings)
@@ -54,7 +53,7 @@ def extract_load(
 
 
 def _copy(config: Config, source: Source, warehouse: Warehouse, attempt: Attempt) -> Outcome:
-    files = StagingFiles(warehouse.staging_folder(), attempt.table.target, attempt.id)
+    files = attempt.staging_files(warehouse, config.warehouse.file_size)
     try:
         with files.open():
             extracted = extract(source, attempt, config.source.streams, files)

@@ -28,12 +28,13 @@ def quality(config: str, run_id: str | None = None) -> list[Measurement]:
         DataQualityError: Naming relation, check, measured value and threshold of each breach.
     """
     settings = load_config(Path(config))
-    with open_warehouse(settings) as warehouse:
+    run = run_id or str(flow_run.id)
+    with open_warehouse(settings, run=run) as warehouse:
         warehouse.prepare()
         measured = [
             measurement
             for check in settings.quality
-            for measurement in measure(warehouse, check, run_id or str(flow_run.id))
+            for measurement in measure(warehouse, check, run)
         ]
     create_table_artifact(
         [as_row(measurement) for measurement in measured],

@@ -4,6 +4,7 @@ import time
 import uuid
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from tasks.config import Table
@@ -11,8 +12,9 @@ from tasks.errors import PermanentError
 from tasks.logs import log
 from tasks.source.snapshot import Snapshot
 from tasks.transfer.extract import Contract, Extract
+from tasks.transfer.files import StagingFiles
 from tasks.transfer.watermark import lower_bound, next_watermark
-from tasks.warehouse.base import Publication, Staged, State
+from tasks.warehouse.base import Publication, Staged, State, Warehouse
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,22 @@ class Attempt:
             log.info("%s: its columns changed, so it is read in full", self.table.name)
         self.watermark = None if changed or self.full_refresh else self.state.watermark
         self.lower = lower_bound(self.watermark, self.table)
-        self.synced_at = self.state.next_synced_at(datetime.now(UTC))
-        self.staged = Staged(self.table.target, self.id, 0)
+        self.staged = Staged(
+            table=self.table.target,
+            attempt=self.id,
+            run_id=self.run_id,
+            fields=self.contract.fields,
+            synced_at=self.state.next_synced_at(datetime.now(UTC)),
+        )
+
+    def staging_files(self, warehouse: Warehouse, size: int) -> StagingFiles:
+        """The attempt's own files, each handed to the warehouse once it has `size` MB."""
+        return StagingFiles(
+            folder=warehouse.staging_folder() / self.id,
+            size=size * 1_000_000,
+            compression=warehouse.compression,
+            hand_over=partial(warehouse.upload, self.staged),
+        )
 
     def publication(self, extracted: Extract, staged: Staged) -> Publication:
         """What publishing this attempt changes."""
@@ -63,15 +79,12 @@ class Attempt:
             watermark = next_watermark(self.watermark, extracted.largest, self.snapshot.floor)
         key = [field for field in self.contract.fields if field.name in self.contract.key]
         return Publication(
-            table=self.table.target,
-            run_id=self.run_id,
+            staged=staged,
             mode="replace" if self.lower is None else "merge",
             key=key,
-            staged=staged,
             state=self.state,
             watermark=watermark,
             fingerprint=self.contract.fingerprint,
-            synced_at=self.synced_at,
             record=self.record("published", extracted, staged, watermark=watermark),
         )
 

@@ -61,7 +61,7 @@ class Source(Model):
     url: PostgresUrl | None = Field(
         None, description="libpq URL, from the environment: `${SOURCE_URL}`."
     )
-    block: str | None = Field(None, description="Name of a prefect-sqlalchemy block.")
+    block: str | None = Field(None, description="Name of a prefect-sqlalchemy SqlAlchemyConnector.")
     demo: Demo | None = Field(None, description="Use the embedded demo source.")
     schema_: str = Field("public", alias="schema", description="Schema of unqualified tables.")
     streams: int = Field(2, ge=1, le=16, description="Parallel readers a table.")
@@ -81,6 +81,9 @@ class Warehouse(Model):
     block: str | None = Field(None, description="Snowflake: name of its Prefect block.")
     database: str | None = Field(None, description="Snowflake: the database.")
     raw_schema: str = Field("raw", description="Schema of the copied tables and the ledger.")
+    file_size: int = Field(
+        128, ge=16, le=250, description="MB at which a staging file is closed and uploaded."
+    )
 
 
 class Defaults(Model):
@@ -276,10 +279,6 @@ def _expectation(error: ErrorDetails) -> str:
 
 def _not_built(config: Config) -> Iterator[tuple[tuple[int | str, ...], str]]:
     """Settings of later versions, each with where it stands."""
-    if config.source.block:
-        yield ("source", "block"), "a block as the source"
-    if config.warehouse.kind == "snowflake":
-        yield ("warehouse", "kind"), "snowflake"
     if config.publish == "together":
         yield ("publish",), "together"
     if config.dead_letters:

@@ -1,7 +1,7 @@
 """From the configuration to a source and a warehouse."""
 
+from tasks.blocks import snowflake_connect, source_conninfo
 from tasks.config import Config
-from tasks.errors import ConfigError
 from tasks.source.connection import Source
 from tasks.source.embedded import start
 from tasks.warehouse.base import Warehouse
@@ -11,22 +11,30 @@ def open_source(config: Config) -> Source:
     """The configured source; the demo's server is started when it isn't running.
 
     Raises:
-        ConfigError: When the demo's server can't start.
+        ConfigError: When the demo's server can't start, or the block is missing or wrong.
     """
     if config.source.demo:
         return Source(start(config.source.demo.directory))
-    assert config.source.url is not None
-    return Source(config.source.url.get_secret_value())
+    if config.source.url:
+        return Source(config.source.url.get_secret_value())
+    return Source(source_conninfo(config.source))
 
 
-def open_warehouse(config: Config) -> Warehouse:
+def open_warehouse(config: Config, **tag: str) -> Warehouse:
     """A session with the configured warehouse.
 
+    Args:
+        tag: What is said of the session beside its queries, such as run and table.
+
     Raises:
-        TransientError: When another process owns the DuckDB file.
+        ConfigError: When credentials are missing or can't be read.
+        PermanentError: When Snowflake refuses them.
+        TransientError: When another process owns the DuckDB file, or Snowflake can't be reached.
     """
     if config.warehouse.kind == "duckdb":
         from tasks.warehouse.duckdb import DuckDBWarehouse
 
         return DuckDBWarehouse(config.warehouse.path, config.warehouse.raw_schema)
-    raise ConfigError("Snowflake is not built in this version.", remedy="Use kind: duckdb.")
+    from tasks.warehouse.snowflake import SnowflakeWarehouse
+
+    return SnowflakeWarehouse(snowflake_connect(config.warehouse), config.warehouse.raw_schema, tag)

@@ -19,14 +19,7 @@ def load(warehouse: Warehouse, attempt: Attempt, extracted: Extract) -> Staged:
     """
     table, name = attempt.table, attempt.table.name
     check_breaker(name, table.breaker, extracted.rows_read, extracted.rows_dead, extracted.nulls)
-    staged = warehouse.stage(
-        attempt.staged,
-        attempt.contract.fields,
-        extracted.files,
-        extracted.letters,
-        attempt.synced_at,
-        attempt.run_id,
-    )
+    staged = warehouse.stage(attempt.staged, extracted.files, extracted.letters)
     check_counts(name, extracted.rows_read, extracted.rows_dead, staged.rows)
     if attempt.lower is None:
         check_shrink(name, table.breaker, warehouse.rows(table.target), staged.rows)

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import psycopg
 import pytest
 import yaml
@@ -19,13 +18,15 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tasks.server import TemporaryServer
 from tasks.source import embedded
+from tests.emulator import Account, Emulator
+from tests.warehouses import Copy, DuckDBCopy, SnowflakeCopy
 
 ROOT = Path(__file__).parents[1]
 Night = Callable[..., None]
 Start = Callable[..., subprocess.Popen[str]]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Write = Callable[..., Path]
-Query = Callable[..., list[tuple[Any, ...]]]
+ON_BOTH = pytest.mark.parametrize("warehouse", ["duckdb", "snowflake"], indirect=True)
 _status = pytest.StashKey[int]()
 
 
@@ -88,15 +89,40 @@ def prefect_api() -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """One Snowflake emulator for the whole session."""
+    server = Emulator(tmp_path_factory.mktemp("snowflake"))
+    yield server
+    server.kill()
+
+
 @pytest.fixture
-def config_file(tmp_path: Path) -> Write:
+def snowflake(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """An account with a new database, to which the environment's credentials lead."""
+    account = emulator.account()
+    for name, value in account.environment.items():
+        monkeypatch.setenv(name, value)
+    return account
+
+
+@pytest.fixture
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Copy:
+    """The test's warehouse: DuckDB, and in a test marked ON_BOTH each of the two."""
+    if getattr(request, "param", "duckdb") == "snowflake":
+        return SnowflakeCopy(request.getfixturevalue("snowflake"))
+    return DuckDBCopy(tmp_path / "warehouse.duckdb")
+
+
+@pytest.fixture
+def config_file(tmp_path: Path, warehouse: Copy) -> Write:
     """Writes a configuration whose source comes from SOURCE_URL; arguments override its parts."""
 
     def write(tables: list[dict[str, Any]], **parts: Any) -> Path:
         path = tmp_path / "tables.yaml"
         document = {
             "source": {"url": "${SOURCE_URL}"},
-            "warehouse": {"kind": "duckdb", "path": str(tmp_path / "warehouse.duckdb")},
+            "warehouse": warehouse.settings,
             "defaults": {"retries": 1, "retry_delay": "1s"},
             "tables": tables,
             **parts,
@@ -158,18 +184,6 @@ def run_daily(start_daily: Start) -> Run:
         return ended(start_daily(*arguments, **options))
 
     return run
-
-
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Query:
-    """Runs one query on the test's warehouse file and returns its rows."""
-
-    def query(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as session:
-            session.execute("set TimeZone = 'UTC'")
-            return session.execute(statement, list(parameters)).fetchall()
-
-    return query
 
 
 def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:

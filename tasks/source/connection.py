@@ -49,7 +49,7 @@ REMEDIES = {
 
 @dataclass(frozen=True)
 class Source:
-    """How to reach the source; its URL never shows in a repr."""
+    """How to reach the source; `url`, a libpq URL or string, never shows in a repr."""
 
     url: str = field(repr=False)
 
@@ -87,7 +87,7 @@ class Source:
         info = conninfo_to_dict(self.url)
         where = f"{info.get('host') or 'localhost'}:{info.get('port') or 5432}"
         detail = str(error).rsplit("failed: ", 1)[-1].split("\n", 1)[0].strip().rstrip(".")
-        remedy = "Check host, port, user, password and database of source.url."
+        remedy = "Check host, port, user, password and database of the source."
         kind = PermanentError if detail.startswith("FATAL") else TransientError
         if "starting up" in detail or "shutting down" in detail or "too many" in detail:
             kind = TransientError

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from queue import Empty, SimpleQueue
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -24,7 +24,8 @@ POLL_SECONDS = 0.2
 #: Set on Ctrl-C or SIGTERM; every reader's query is cancelled.
 interrupted = threading.Event()
 
-Handle = Callable[[int, pl.DataFrame], None]
+Handle = Callable[[pl.DataFrame], None]
+Stream = Callable[[int], AbstractContextManager[Handle]]
 
 
 @contextmanager
@@ -60,13 +61,13 @@ def guarded(source: Source, snapshot: Snapshot, table: str, relation: Relation) 
 
 
 def read(
-    source: Source, snapshot: Snapshot, table: str, queries: list[str], streams: int, handle: Handle
+    source: Source, snapshot: Snapshot, table: str, queries: list[str], streams: int, stream: Stream
 ) -> None:
     """Runs every query once, over at most `streams` sessions that share the snapshot.
 
     Args:
-        handle: Called in the stream's thread with the stream's number and a chunk of about
-            `CHUNK_BYTES`, columns as the queries return them.
+        stream: Opened with its number in each stream's thread; what it yields is called with
+            chunks of about `CHUNK_BYTES`, columns as the queries return them.
 
     Raises:
         StaleSnapshot: When the snapshot can't be imported any more.
@@ -79,17 +80,21 @@ def read(
     sessions = _Sessions()
     failures: list[BaseException] = []
 
-    def stream(number: int) -> None:
+    def run(number: int) -> None:
         try:
-            with source_errors(table), sessions.opened(source) as session:
+            with (
+                stream(number) as handle,
+                source_errors(table),
+                sessions.opened(source) as session,
+            ):
                 _join(session, snapshot, table)
                 for chunk in _chunks(_batches(session, waiting)):
-                    handle(number, chunk)
+                    handle(chunk)
         except BaseException as error:
             failures.append(error)
 
     with ThreadPoolExecutor(min(streams, len(queries)), f"read-{table}") as pool:
-        running = [pool.submit(stream, number) for number in range(min(streams, len(queries)))]
+        running = [pool.submit(run, number) for number in range(min(streams, len(queries)))]
         while wait(running, POLL_SECONDS).not_done:
             if failures or interrupted.is_set():
                 sessions.cancel()

@@ -3,11 +3,10 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count
-from pathlib import Path
 
 import polars as pl
 from psycopg import sql
@@ -17,9 +16,9 @@ from tasks.errors import ConfigError
 from tasks.source.catalog import Relation
 from tasks.source.connection import Source
 from tasks.source.partitions import cursor_queries, tid_queries
-from tasks.source.read import guarded, read
+from tasks.source.read import Handle, guarded, read
 from tasks.source.snapshot import Snapshot
-from tasks.transfer.files import StagingFiles
+from tasks.transfer.files import StagingFile, StagingFiles
 from tasks.transfer.rules import Screened, screen
 from tasks.transfer.types import Field, Kind, field_of, largest
 from tasks.transfer.watermark import conditions
@@ -55,8 +54,8 @@ class Extract:
     bytes: int = 0
     seconds: float = 0
     largest: datetime | None = None
-    files: list[Path] = field(default_factory=list)
-    letters: list[Path] = field(default_factory=list)
+    files: list[StagingFile] = field(default_factory=list)
+    letters: list[StagingFile] = field(default_factory=list)
     nulls: Counter[str] = field(default_factory=Counter)
     coerced: Counter[str] = field(default_factory=Counter)
 
@@ -137,23 +136,25 @@ def extract(
 
     Memory is bounded by one chunk a stream, whatever the size of the table.
     """
-    result = Extract()
-    numbers = count()
+    result = Extract(files=staging.rows, letters=staging.letters)
     lock = threading.Lock()
     started = time.monotonic()
     counted = list(contract.table.breaker.null_ratios([field.name for field in contract.fields]))
 
-    def handle(stream: int, chunk: pl.DataFrame) -> None:
-        screened = screen(chunk, contract.fields, contract.table, contract.key)
-        number = next(numbers)
-        rows = staging.write("rows", stream, number, screened.good)
-        letters = (
-            staging.write("letters", stream, number, screened.letters) if screened.dead else None
-        )
-        with lock:
-            _add(result, screened, rows, letters, counted, contract.table.cursor)
-            result.bytes += int(chunk.estimated_size())
-            progress(result.rows_read, time.monotonic() - started)
+    @contextmanager
+    def stream(number: int) -> Iterator[Handle]:
+        with staging.stream("rows", number) as rows, staging.stream("letters", number) as letters:
+
+            def handle(chunk: pl.DataFrame) -> None:
+                screened = screen(chunk, contract.fields, contract.table, contract.key)
+                rows.write(screened.good)
+                letters.write(screened.letters)
+                with lock:
+                    _add(result, screened, counted, contract.table.cursor)
+                    result.bytes += int(chunk.estimated_size())
+                    progress(result.rows_read, time.monotonic() - started)
+
+            yield handle
 
     with guarded(source, snapshot, contract.table.name, contract.relation):
         read(
@@ -162,7 +163,7 @@ def extract(
             contract.table.name,
             _queries(contract, lower, streams),
             streams,
-            handle,
+            stream,
         )
     result.seconds = time.monotonic() - started
     return result
@@ -180,17 +181,7 @@ def _queries(contract: Contract, lower: datetime | None, streams: int) -> list[s
     return tid_queries(contract.relation, columns, either, streams)
 
 
-def _add(
-    result: Extract,
-    screened: Screened,
-    rows: Path,
-    letters: Path | None,
-    counted: list[str],
-    cursor: str | None,
-) -> None:
-    result.files.append(rows)
-    if letters:
-        result.letters.append(letters)
+def _add(result: Extract, screened: Screened, counted: list[str], cursor: str | None) -> None:
     result.rows_read += len(screened.converted)
     result.rows_dead += screened.dead
     result.coerced.update(screened.coerced)

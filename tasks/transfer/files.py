@@ -2,66 +2,179 @@
 
 import errno
 import os
-import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import Literal, Self
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tasks.errors import PermanentError
 
+# Arrow's own pool keeps what was freed, a tenth of a transfer's memory.
+pa.set_memory_pool(pa.system_memory_pool())
+
+Kind = Literal["rows", "letters"]
+Compression = Literal["snappy", "zstd"]
+
+
+@dataclass(frozen=True)
+class StagingFile:
+    """A complete file, in the folder of its kind, and how many rows it holds."""
+
+    path: Path
+    rows: int
+
+
+HandOver = Callable[[StagingFile], None]
+
 
 class StagingFiles:
-    """The Parquet files of one attempt at one table; gone when the context ends."""
+    """The Parquet files of one attempt at one table; gone when the context ends.
 
-    def __init__(self, root: Path, table: str, attempt: str) -> None:
-        self._table = table
-        self._folder = root / f"{table}__{attempt}"
+    Args:
+        folder: Made for them, the attempt's own.
+        size: Bytes at which a file is complete and its stream begins another.
+        compression: snappy for files that stay on this machine, zstd for those that leave it.
+        hand_over: Called with each complete file, in its stream's thread.
+    """
+
+    def __init__(
+        self, folder: Path, size: int, compression: Compression, hand_over: HandOver
+    ) -> None:
+        self._folder = folder
+        self._size = size
+        self._compression = compression
+        self._hand_over = hand_over
+        self.rows: list[StagingFile] = []
+        self.letters: list[StagingFile] = []
 
     @contextmanager
     def open(self) -> Iterator["StagingFiles"]:
-        with self._disk():
-            self._folder.mkdir(parents=True)
+        with _disk(self._folder):
+            (self._folder / "rows").mkdir(parents=True)
+            (self._folder / "letters").mkdir()
         try:
             yield self
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def write(self, kind: str, stream: int, number: int, chunk: pl.DataFrame) -> Path:
-        """Writes one chunk; `kind` is rows or letters.
+    def stream(self, kind: Kind, number: int) -> "Stream":
+        """The files of one reader; `kind` says whether of rows or of dead letters."""
+        complete = self.rows if kind == "rows" else self.letters
+
+        def done(file: StagingFile) -> None:
+            self._hand_over(file)
+            complete.append(file)
+
+        return Stream(self._folder / kind, number, self._size, self._compression, done)
+
+
+class Stream:
+    """Writes chunks to one file after the other, each chunk as a row group.
+
+    The last file is complete when the context ends without an error.
+    """
+
+    def __init__(
+        self, folder: Path, number: int, size: int, compression: Compression, done: HandOver
+    ) -> None:
+        self._folder = folder
+        self._names = (f"{number}-{file:06d}.parquet" for file in count())
+        self._size = size
+        self._compression = compression
+        self._done = done
+        self._file: _ParquetFile | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: object, _trace: object) -> None:
+        if error is None:
+            self._finish()
+        elif self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+
+    def write(self, chunk: pl.DataFrame) -> None:
+        """Adds a chunk, and completes the file when it is large enough.
 
         Raises:
             PermanentError: When the disk is full or can't be written.
         """
-        path = self._folder / f"{kind}-{stream}-{number:06d}.parquet"
-        with self._disk():
-            # Staging is read once, on this machine: statistics and strong compression cost more
-            # than they save.
-            chunk.write_parquet(path, compression="snappy", statistics=False)
-        return path
+        if not len(chunk):
+            return
+        table = _as_arrow(chunk)
+        with _disk(self._folder):
+            if self._file is None:
+                path = self._folder / next(self._names)
+                self._file = _ParquetFile(path, table.schema, self._compression)
+            size = self._file.add(table)
+        if size >= self._size:
+            self._finish()
 
-    @contextmanager
-    def _disk(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, pl.exceptions.PolarsError) as error:
-            number = _errno(error)
-            full = number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            raise PermanentError(
-                f"Staging in {self._folder.parent} failed:"
-                f" {'the disk is full' if full else os.strerror(number) if number else error}.",
-                remedy="Free space there, or move the warehouse's folder, and run again."
-                if full
-                else "Make that folder writable.",
-                table=self._table,
-            ) from None
+    def _finish(self) -> None:
+        if self._file is None:
+            return
+        file, self._file = self._file, None
+        with _disk(self._folder):
+            file.close()
+        self._done(StagingFile(file.path, file.rows))
 
 
-def _errno(error: Exception) -> int | None:
-    """The system's number of an error, which Polars only spells."""
-    if isinstance(error, OSError):
-        return error.errno
-    spelled = re.search(r"os error (\d+)", str(error))
-    return int(spelled[1]) if spelled else None
+class _ParquetFile:
+    """A file that is being written."""
+
+    def __init__(self, path: Path, schema: pa.Schema, compression: Compression) -> None:
+        self.path = path
+        self.rows = 0
+        self._sink = pa.OSFile(str(path), "wb")
+        # Staging is read once: statistics and dictionaries cost more than they save.
+        self._writer = pq.ParquetWriter(
+            self._sink,
+            schema,
+            compression=compression,
+            write_statistics=False,
+            use_dictionary=False,
+        )
+
+    def add(self, table: pa.Table) -> int:
+        """Writes a row group; returns the file's size so far."""
+        self._writer.write_table(table)
+        self.rows += len(table)
+        return int(self._sink.tell())
+
+    def close(self) -> None:
+        with self._sink:
+            self._writer.close()
+
+
+def _as_arrow(chunk: pl.DataFrame) -> pa.Table:
+    """The chunk with times in microseconds, which is what PostgreSQL has and warehouses read."""
+    table = chunk.to_arrow()
+    return table.cast(
+        pa.schema(
+            field.with_type(pa.time64("us")) if pa.types.is_time64(field.type) else field
+            for field in table.schema
+        )
+    )
+
+
+@contextmanager
+def _disk(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        said = "the disk is full" if full else os.strerror(error.errno) if error.errno else error
+        raise PermanentError(
+            f"Staging in {folder} failed: {said}.",
+            remedy="Free space there, or move the warehouse's folder, and run again."
+            if full
+            else "Make that folder writable.",
+        ) from None

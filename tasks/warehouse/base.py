@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
+from tasks.transfer.files import Compression, StagingFile
 from tasks.transfer.types import Field
 
 Row = tuple[Any, ...]
@@ -28,11 +29,14 @@ class State:
 
 @dataclass(frozen=True)
 class Staged:
-    """An attempt's staging tables: the rows to publish and their dead letters."""
+    """What an attempt stages to publish: rows of these fields, and their dead letters."""
 
     table: str
     attempt: str
-    rows: int
+    run_id: str
+    fields: list[Field]
+    synced_at: datetime
+    rows: int = 0
 
     @property
     def name(self) -> str:
@@ -52,20 +56,20 @@ class Publication:
     holds the columns of the attempt's `sync_runs` row.
     """
 
-    table: str
-    run_id: str
+    staged: Staged
     mode: Literal["replace", "merge"]
     key: list[Field]
-    staged: Staged
     state: State
     watermark: str | None
     fingerprint: str
-    synced_at: datetime
     record: dict[str, Any]
 
 
 class Warehouse(Protocol):
     """One session with the warehouse. Errors are DaybreakErrors; names are unquoted."""
+
+    #: Of staging files.
+    compression: ClassVar[Compression]
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *details: object) -> None: ...
@@ -82,16 +86,11 @@ class Warehouse(Protocol):
     def rows(self, table: str) -> int:
         """Rows of the published copy; 0 when there is none."""
 
-    def stage(
-        self,
-        staged: Staged,
-        fields: list[Field],
-        files: list[Path],
-        letters: list[Path],
-        synced_at: datetime,
-        run_id: str,
-    ) -> Staged:
-        """Loads the staging files into staging tables; the result knows the rows loaded."""
+    def upload(self, staged: Staged, file: StagingFile) -> None:
+        """Takes a complete staging file; called by several threads while others are written."""
+
+    def stage(self, staged: Staged, files: list[StagingFile], letters: list[StagingFile]) -> Staged:
+        """Loads the uploaded files into staging tables; the result knows the rows loaded."""
 
     def publish(self, publication: Publication) -> bool:
         """Publishes in one transaction; False when another run published the table first."""

@@ -8,16 +8,17 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import duckdb
 
 from tasks.errors import PermanentError, TransientError
+from tasks.transfer.files import Compression, StagingFile
 from tasks.transfer.types import Field, Kind
-from tasks.warehouse import ledger
 from tasks.warehouse.base import Publication, Row, Staged, State
+from tasks.warehouse.ledger import STAGED_LETTERS, Ledger, LostRace
 
 TYPES = {
     Kind.INT16: "smallint",
@@ -54,9 +55,12 @@ def sql_type(field: Field) -> str:
 class DuckDBWarehouse:
     """A session with the warehouse file; implements `Warehouse`."""
 
+    compression: ClassVar[Compression] = "snappy"
+
     def __init__(self, path: Path, raw_schema: str) -> None:
         self._path = path.resolve()
         self._raw = self.quote(raw_schema)
+        self._ledger = Ledger(self.query, self._raw)
         with duckdb_errors(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._session = duckdb.connect(str(self._path), config=SETTINGS)
@@ -72,8 +76,7 @@ class DuckDBWarehouse:
     def prepare(self) -> None:
         with _publishing[self._path]:
             self.query(f"create schema if not exists {self._raw}")
-            for name, columns in ledger.TABLES.items():
-                self.query(f"create table if not exists {self._raw}.{name} ({columns})")
+            self._ledger.create(instant="timestamptz")
             for (name,) in self.query(
                 "select table_name from duckdb_tables()"
                 " where schema_name = ? and table_name like 'stg\\_%\\_\\_%' escape '\\'",
@@ -90,57 +93,50 @@ class DuckDBWarehouse:
                 f"insert or ignore into {self._raw}.sync_state (table_name, version) values (?, 0)",
                 [table],
             )
-        row = self.query(
-            "select version, watermark, fingerprint, synced_at"
-            f" from {self._raw}.sync_state where table_name = ?",
-            [table],
-        )[0]
-        return State(*row)
+        return self._ledger.state(table)
 
     def rows(self, table: str) -> int:
         if not self._exists(table):
             return 0
         return int(self.query(f"select count(*) from {self._raw}.{self.quote(table)}")[0][0])
 
-    def stage(
-        self,
-        staged: Staged,
-        fields: list[Field],
-        files: list[Path],
-        letters: list[Path],
-        synced_at: datetime,
-        run_id: str,
-    ) -> Staged:
-        columns = ", ".join(f"{self.quote(f.name)} {sql_type(f)}" for f in fields)
+    def upload(self, staged: Staged, file: StagingFile) -> None:
+        """Nothing to do: DuckDB reads the files where they are."""
+
+    def stage(self, staged: Staged, files: list[StagingFile], letters: list[StagingFile]) -> Staged:
+        columns = ", ".join(f"{self.quote(f.name)} {sql_type(f)}" for f in staged.fields)
         self.query(
             f"create table {self._name(staged.name)}"
             f" ({columns}, _synced_at timestamptz, _run_id uuid)"
         )
-        self.query(
-            f"create table {self._name(staged.letters)} (row_key varchar, rule varchar,"
-            " column_name varchar, value varchar, record varchar)"
-        )
+        self.query(f"create table {self._name(staged.letters)} ({STAGED_LETTERS})")
         loaded = 0
         if files:
             [(loaded,)] = self.query(
                 f"insert into {self._name(staged.name)} select *, ?, ? from read_parquet(?)",
-                [synced_at, run_id, [str(path) for path in files]],
+                [staged.synced_at, staged.run_id, _paths(files)],
             )
         if letters:
             self.query(
                 f"insert into {self._name(staged.letters)} select * from read_parquet(?)",
-                [[str(path) for path in letters]],
+                [_paths(letters)],
             )
-        return Staged(staged.table, staged.attempt, loaded)
+        return replace(staged, rows=loaded)
 
     def publish(self, publication: Publication) -> bool:
         try:
             with _publishing[self._path], self._transaction():
-                self._publish_letters(publication)
+                self._ledger.publish_letters(
+                    publication,
+                    staging=self._name(publication.staged.name),
+                    letters=self._name(publication.staged.letters),
+                    same_key=self._same_key(publication.key),
+                )
                 self._publish_rows(publication)
-                self._insert("sync_runs", publication.record)
-                self._advance_state(publication)
-        except _LostRace:
+                self._ledger.add("sync_runs", [publication.record])
+                if not self._ledger.advance(publication):
+                    raise LostRace
+        except LostRace:
             return False
         return True
 
@@ -149,18 +145,10 @@ class DuckDBWarehouse:
             self.query(f"drop table if exists {self._name(name)}")
 
     def record(self, record: dict[str, Any]) -> None:
-        self._insert("sync_runs", record)
+        self._ledger.add("sync_runs", [record])
 
     def published(self, run_id: str, table: str) -> dict[str, Any] | None:
-        with duckdb_errors(self._path):
-            found = self._session.execute(
-                f"select * from {self._raw}.sync_runs"
-                " where run_id = ? and table_name = ? and outcome = 'published'",
-                [run_id, table],
-            )
-            names = [column[0] for column in found.description or []]
-            row = found.fetchone()
-        return dict(zip(names, row, strict=True)) if row else None
+        return self._ledger.published(run_id, table)
 
     def quote(self, name: str) -> str:
         return '"' + name.replace('"', '""') + '"'
@@ -170,58 +158,26 @@ class DuckDBWarehouse:
             return self._session.execute(statement, parameters).fetchall()
 
     def store_quality(self, rows: list[dict[str, Any]]) -> None:
-        for row in rows:
-            self._insert("quality_results", row)
+        self._ledger.add("quality_results", rows)
 
     def _publish_rows(self, publication: Publication) -> None:
-        target, staging = self._name(publication.table), self._name(publication.staged.name)
+        table = publication.staged.table
+        target, staging = self._name(table), self._name(publication.staged.name)
         if publication.mode == "replace":
             self.query(f"drop table if exists {target}")
-            self.query(f"alter table {staging} rename to {self.quote(publication.table)}")
+            self.query(f"alter table {staging} rename to {self.quote(table)}")
             return
         keys = [self.quote(field.name) for field in publication.key]
         same = " and ".join(f"t.{key} = s.{key}" for key in keys)
         self.query(f"delete from {target} t using {staging} s where {same}")
         self.query(f"insert into {target} by name select * from {staging}")
 
-    def _advance_state(self, publication: Publication) -> None:
-        [(advanced,)] = self.query(
-            ledger.ADVANCE_STATE.format(raw=self._raw),
-            [
-                publication.watermark,
-                publication.fingerprint,
-                publication.synced_at,
-                publication.run_id,
-                publication.table,
-                publication.state.version,
-            ],
+    def _same_key(self, key: list[Field]) -> str:
+        return " and ".join(
+            f"s.{self.quote(field.name)} = cast(json_extract_string("
+            f"dead_letters.row_key, {_path(field.name)}) as {sql_type(field)})"
+            for field in key
         )
-        if advanced != 1:
-            raise _LostRace
-
-    def _publish_letters(self, publication: Publication) -> None:
-        names = {
-            "raw": self._raw,
-            "letters": self._name(publication.staged.letters),
-            "staging": self._name(publication.staged.name),
-        }
-        table, run_id, now = publication.table, publication.run_id, publication.synced_at
-        merge = publication.mode == "merge"
-        same_key = " and ".join(
-            f"s.{self.quote(field.name)} ="
-            f" cast(json_extract_string(d.row_key, {_path(field.name)}) as {sql_type(field)})"
-            for field in publication.key
-        )
-        replaced = ledger.REPLACED_BY_MERGE.format(**names, same_key=same_key) if merge else "true"
-        self.query(ledger.CLOSE_LETTERS.format(**names, replaced=replaced), [now, table])
-        self.query(ledger.SEE_LETTERS_AGAIN.format(**names), [now, run_id, table])
-        values = [table, merge, now, run_id, now, run_id, table]
-        self.query(ledger.ADD_LETTERS.format(**names), values)
-
-    def _insert(self, table: str, row: dict[str, Any]) -> None:
-        columns = ", ".join(self.quote(name) for name in row)
-        marks = ", ".join("?" for _ in row)
-        self.query(f"insert into {self._raw}.{table} ({columns}) values ({marks})", [*row.values()])
 
     def _name(self, name: str) -> str:
         return f"{self._raw}.{self.quote(name)}"
@@ -247,8 +203,8 @@ class DuckDBWarehouse:
             raise
 
 
-class _LostRace(Exception):
-    """Another run has published the table since its state was read."""
+def _paths(files: list[StagingFile]) -> list[str]:
+    return [str(file.path) for file in files]
 
 
 def _path(name: str) -> str:

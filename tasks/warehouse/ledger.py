@@ -4,56 +4,69 @@
 rule and column, so that a nightly full refresh meets the same letter again instead of adding one.
 """
 
+from collections.abc import Callable
+from typing import Any
+
+from tasks.warehouse.base import Publication, Row, State
+
+Query = Callable[[str, list[Any]], list[Row]]
+
+# `{instant}` is the warehouse's timestamp with time zone.
 TABLES = {
-    "sync_state": """
-        table_name varchar not null primary key,
-        version bigint not null,
-        watermark varchar,
-        fingerprint varchar,
-        synced_at timestamptz,
-        run_id varchar""",
-    "sync_runs": """
-        run_id varchar not null,
-        table_name varchar not null,
-        attempt varchar not null,
-        outcome varchar not null,
-        mode varchar,
-        snapshot_id varchar,
-        snapshot_lsn varchar,
-        snapshot_at timestamptz,
-        lower_bound varchar,
-        watermark varchar,
-        rows_read bigint,
-        rows_staged bigint,
-        rows_published bigint,
-        rows_dead_lettered bigint,
-        cells_coerced bigint,
-        bytes_read bigint,
-        seconds double,
-        error varchar,
-        finished_at timestamptz not null""",
-    "dead_letters": """
-        table_name varchar not null,
-        row_key varchar not null,
-        rule varchar not null,
-        column_name varchar not null,
-        value varchar,
-        record varchar,
-        previous_version_kept boolean not null,
-        first_seen timestamptz not null,
-        first_run_id varchar not null,
-        last_seen timestamptz not null,
-        last_run_id varchar not null,
-        closed_at timestamptz""",
-    "quality_results": """
-        run_id varchar not null,
-        relation varchar not null,
-        check_name varchar not null,
-        measured double,
-        threshold varchar,
-        breached boolean not null,
-        measured_at timestamptz not null""",
+    "sync_state": {
+        "table_name": "varchar not null primary key",
+        "version": "bigint not null",
+        "watermark": "varchar",
+        "fingerprint": "varchar",
+        "synced_at": "{instant}",
+        "run_id": "varchar",
+    },
+    "sync_runs": {
+        "run_id": "varchar not null",
+        "table_name": "varchar not null",
+        "attempt": "varchar not null",
+        "outcome": "varchar not null",
+        "mode": "varchar",
+        "snapshot_id": "varchar",
+        "snapshot_lsn": "varchar",
+        "snapshot_at": "{instant}",
+        "lower_bound": "varchar",
+        "watermark": "varchar",
+        "rows_read": "bigint",
+        "rows_staged": "bigint",
+        "rows_published": "bigint",
+        "rows_dead_lettered": "bigint",
+        "cells_coerced": "bigint",
+        "bytes_read": "bigint",
+        "seconds": "double",
+        "error": "varchar",
+        "finished_at": "{instant} not null",
+    },
+    "dead_letters": {
+        "table_name": "varchar not null",
+        "row_key": "varchar not null",
+        "rule": "varchar not null",
+        "column_name": "varchar not null",
+        "value": "varchar",
+        "record": "varchar",
+        "previous_version_kept": "boolean not null",
+        "first_seen": "{instant} not null",
+        "first_run_id": "varchar not null",
+        "last_seen": "{instant} not null",
+        "last_run_id": "varchar not null",
+        "closed_at": "{instant}",
+    },
+    "quality_results": {
+        "run_id": "varchar not null",
+        "relation": "varchar not null",
+        "check_name": "varchar not null",
+        "measured": "double",
+        "threshold": "varchar",
+        "breached": "boolean not null",
+        "measured_at": "{instant} not null",
+    },
 }
+STAGED_LETTERS = "row_key varchar, rule varchar, column_name varchar, value varchar, record varchar"
 
 # The guard is the last statement of a publish and must touch one row.
 ADVANCE_STATE = """
@@ -61,28 +74,118 @@ update {raw}.sync_state
 set version = version + 1, watermark = ?, fingerprint = ?, synced_at = ?, run_id = ?
 where table_name = ? and version = ?"""
 
-SAME_LETTER = """l.row_key = d.row_key and l.rule = d.rule and l.column_name = d.column_name"""
+SAME_LETTER = """l.row_key = dead_letters.row_key and l.rule = dead_letters.rule
+  and l.column_name = dead_letters.column_name"""
 
 CLOSE_LETTERS = f"""
-update {{raw}}.dead_letters as d set closed_at = ?
-where d.table_name = ? and d.closed_at is null
+update {{raw}}.dead_letters set closed_at = ?
+where table_name = ? and closed_at is null
   and not exists (select 1 from {{letters}} l where {SAME_LETTER}) and {{replaced}}"""
 
 # What a merge replaced: the keys it published and those that broke another rule this time.
-REPLACED_BY_MERGE = """
-(exists (select 1 from {staging} s where {same_key})
- or exists (select 1 from {letters} l where l.row_key = d.row_key))"""
+REPLACED_BY_MERGE = (
+    "exists (select 1 from {staging} s where {same_key})",
+    "exists (select 1 from {letters} l where l.row_key = dead_letters.row_key)",
+)
 
 SEE_LETTERS_AGAIN = f"""
-update {{raw}}.dead_letters as d
+update {{raw}}.dead_letters
 set last_seen = ?, last_run_id = ?, value = l.value, record = l.record
 from {{letters}} l
-where d.table_name = ? and d.closed_at is null and {SAME_LETTER}"""
+where dead_letters.table_name = ? and dead_letters.closed_at is null and {SAME_LETTER}"""
 
 ADD_LETTERS = f"""
 insert into {{raw}}.dead_letters
 select ?, l.row_key, l.rule, l.column_name, min(l.value), min(l.record), ?, ?, ?, ?, ?, null
 from {{letters}} l
-where not exists (select 1 from {{raw}}.dead_letters d
-                  where d.table_name = ? and d.closed_at is null and {SAME_LETTER})
+where not exists (select 1 from {{raw}}.dead_letters
+                  where dead_letters.table_name = ? and dead_letters.closed_at is null
+                    and {SAME_LETTER})
 group by l.row_key, l.rule, l.column_name"""
+
+
+class Ledger:
+    """The ledger through one session.
+
+    Args:
+        query: Runs a statement with its parameters.
+        raw: The quoted schema.
+    """
+
+    def __init__(self, query: Query, raw: str) -> None:
+        self._query = query
+        self._raw = raw
+
+    def create(self, instant: str) -> None:
+        for name, columns in TABLES.items():
+            defined = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+            made = defined.format(instant=instant)
+            self._query(f"create table if not exists {self._raw}.{name} ({made})", [])
+
+    def state(self, table: str) -> State:
+        """The table's row of `sync_state`, which has to be there."""
+        [row] = self._query(
+            "select version, watermark, fingerprint, synced_at"
+            f" from {self._raw}.sync_state where table_name = ?",
+            [table],
+        )
+        return State(*row)
+
+    def published(self, run_id: str, table: str) -> dict[str, Any] | None:
+        """The row of `sync_runs` with which the run has published the table."""
+        names = list(TABLES["sync_runs"])
+        rows = self._query(
+            f"select {', '.join(names)} from {self._raw}.sync_runs"
+            " where run_id = ? and table_name = ? and outcome = 'published'",
+            [run_id, table],
+        )
+        return dict(zip(names, rows[0], strict=True)) if rows else None
+
+    def add(self, table: str, rows: list[dict[str, Any]]) -> None:
+        """Inserts rows that have the same columns."""
+        if not rows:
+            return
+        marks = f"({', '.join('?' for _ in rows[0])})"
+        self._query(
+            f"insert into {self._raw}.{table} ({', '.join(rows[0])})"
+            f" values {', '.join(marks for _ in rows)}",
+            [value for row in rows for value in row.values()],
+        )
+
+    def publish_letters(
+        self, publication: Publication, staging: str, letters: str, same_key: str
+    ) -> None:
+        """Closes the letters of what was replaced, and adds the new ones.
+
+        Args:
+            staging: The quoted staging table of rows, `letters` that of letters.
+            same_key: Whether row `s` of it is the one whose key is in `dead_letters.row_key`.
+        """
+        names = {"raw": self._raw, "letters": letters, "staging": staging, "same_key": same_key}
+        staged, merge = publication.staged, publication.mode == "merge"
+        table, run_id, now = staged.table, staged.run_id, staged.synced_at
+        for condition in REPLACED_BY_MERGE if merge else ("true",):
+            close = CLOSE_LETTERS.format(**names, replaced=condition.format(**names))
+            self._query(close, [now, table])
+        self._query(SEE_LETTERS_AGAIN.format(**names), [now, run_id, table])
+        values = [table, merge, now, run_id, now, run_id, table]
+        self._query(ADD_LETTERS.format(**names), values)
+
+    def advance(self, publication: Publication) -> bool:
+        """Moves the state on; False when another run has done so since it was read."""
+        [(advanced, *_)] = self._query(
+            ADVANCE_STATE.format(raw=self._raw),
+            [
+                publication.watermark,
+                publication.fingerprint,
+                publication.staged.synced_at,
+                publication.staged.run_id,
+                publication.staged.table,
+                publication.state.version,
+            ],
+        )
+        return bool(advanced == 1)
+
+
+class LostRace(Exception):
+    """Another run has published the table since its state was read."""

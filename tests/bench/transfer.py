@@ -15,7 +15,6 @@ from tasks.load import load
 from tasks.plan import plan, relations
 from tasks.publish import publish
 from tasks.transfer.extract import make_contract
-from tasks.transfer.files import StagingFiles
 
 
 def transfer(config: Config) -> Outcome:
@@ -33,7 +32,7 @@ def transfer(config: Config) -> Outcome:
             state=warehouse.state(table.target),
             full_refresh=False,
         )
-        files = StagingFiles(warehouse.staging_folder(), table.target, attempt.id)
+        files = attempt.staging_files(warehouse, config.warehouse.file_size)
         with files.open():
             extracted = extract.fn(source, attempt, config.source.streams, files)
             staged = load.fn(warehouse, attempt, extracted)

@@ -15,6 +15,7 @@ import pytest
 from tasks.source.embedded import start
 from tests.compare import assert_copied
 from tests.conftest import ROOT, Run, Write, says
+from tests.warehouses import DuckDBCopy
 
 NOBODY = pwd.getpwnam("nobody")
 
@@ -189,7 +190,7 @@ def assert_demo_copied(shop: str, file: Path) -> None:
             held_back = {row[0] for row in late} | (letters if table == "orders" else set())
             listed = ", ".join(f"'{one}'" for one in held_back)
             where = f"{key} not in ({listed})" if held_back else "true"
-            assert assert_copied(shop, table, file, where) > 0
+            assert assert_copied(shop, table, DuckDBCopy(file), where) > 0
 
 
 def test_the_demo_runs_two_nights_and_fails_on_a_bad_day(run_daily: Run, open_path: Path) -> None:

@@ -11,7 +11,8 @@ import psycopg
 import pytest
 
 from tests.compare import assert_copied
-from tests.conftest import Query, Run, Start, Write, ended, says
+from tests.conftest import Run, Start, Write, ended, says
+from tests.warehouses import Copy
 
 ROWS = 200_000
 INTERRUPTED = 130
@@ -55,7 +56,7 @@ def blocked(source_url: str) -> Iterator[Callable[[], int]]:
 
 
 def test_a_lost_connection_is_retried_and_the_ledger_keeps_both_attempts(
-    config: Path, source: psycopg.Connection, source_url: str, start_daily: Start, warehouse: Query
+    config: Path, source: psycopg.Connection, source_url: str, start_daily: Start, warehouse: Copy
 ) -> None:
     with blocked(source_url) as until_read:
         run = start_daily("--config", config, "--skip-dbt")
@@ -66,14 +67,14 @@ def test_a_lost_connection_is_retried_and_the_ledger_keeps_both_attempts(
         ("failed",),
         ("published",),
     ]
-    assert assert_copied(source_url, "t", config.parent / "warehouse.duckdb") == ROWS
+    assert assert_copied(source_url, "t", warehouse) == ROWS
 
 
-def check_next_run(config: Path, run_daily: Run, warehouse: Query, source_url: str) -> None:
+def check_next_run(config: Path, run_daily: Run, warehouse: Copy, source_url: str) -> None:
     """The old copy stands as it was, and another run replaces it and leaves nothing behind."""
     assert warehouse("select count(*) from raw.t where note not like 'new%'") == [(ROWS,)]
     says(run_daily("--config", config, "--skip-dbt"), 0)
-    assert assert_copied(source_url, "t", config.parent / "warehouse.duckdb") == ROWS
+    assert assert_copied(source_url, "t", warehouse) == ROWS
     assert warehouse("select count(*) from duckdb_tables() where table_name like 'stg%'") == [(0,)]
     assert not any((config.parent / "warehouse.staging").glob("*"))
 
@@ -85,7 +86,7 @@ def test_a_run_that_is_stopped_while_it_reads_says_so_and_the_next_works(
     source_url: str,
     start_daily: Start,
     run_daily: Run,
-    warehouse: Query,
+    warehouse: Copy,
 ) -> None:
     with blocked(source_url) as until_read:
         run = start_daily("--config", config, "--skip-dbt")
@@ -101,7 +102,7 @@ def test_a_run_that_is_stopped_while_it_waits_for_a_retry_does_not_wait_for_it(
     source_url: str,
     start_daily: Start,
     run_daily: Run,
-    warehouse: Query,
+    warehouse: Copy,
 ) -> None:
     with blocked(source_url) as until_read:
         run = start_daily("--config", config, "--skip-dbt", environment={"DELAY": "1d"})
@@ -118,7 +119,7 @@ def test_a_run_that_is_stopped_while_it_waits_for_a_retry_does_not_wait_for_it(
     ("limit", "what"), [(1 * MB, "Staging in"), (16 * MB, "The disk of the warehouse")]
 )
 def test_a_full_disk_is_said_with_the_remedy_and_the_next_run_works(
-    limit: int, what: str, config: Path, source_url: str, run_daily: Run, warehouse: Query
+    limit: int, what: str, config: Path, source_url: str, run_daily: Run, warehouse: Copy
 ) -> None:
     def no_larger_file() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))

@@ -9,8 +9,10 @@ from vega_datasets import local_data
 
 from tasks.source.embedded import programs
 from tests.compare import assert_copied
-from tests.conftest import Run, Write, says
+from tests.conftest import ON_BOTH, Run, Write, says
+from tests.warehouses import Copy
 
+pytestmark = ON_BOTH
 PUBLIC = {
     "airports": "iata text primary key, name text not null, city text, state text, country text,"
     " latitude numeric(11,8), longitude double precision",
@@ -31,7 +33,7 @@ def pgbench(url: str, *arguments: str) -> None:
 
 
 def test_all_tables_of_pgbench_are_copied_as_they_are_before_and_after_its_load(
-    source_url: str, config_file: Write, run_daily: Run, tmp_path: Path
+    source_url: str, config_file: Write, run_daily: Run, warehouse: Copy
 ) -> None:
     names = ["accounts", "branches", "history", "tellers"]
     config = config_file([{"name": f"pgbench_{name}"} for name in names])
@@ -41,10 +43,7 @@ def test_all_tables_of_pgbench_are_copied_as_they_are_before_and_after_its_load(
     ):
         pgbench(source_url, *load)
         says(run_daily("--config", config, "--skip-dbt"), 0)
-        copied = [
-            assert_copied(source_url, f"pgbench_{name}", tmp_path / "warehouse.duckdb")
-            for name in names
-        ]
+        copied = [assert_copied(source_url, f"pgbench_{name}", warehouse) for name in names]
         assert copied == [500_000, 5, history, 50]
 
 
@@ -60,9 +59,9 @@ def public_tables(source: psycopg.Connection) -> list[str]:
 
 
 def test_public_data_sets_are_copied_as_they_are(
-    public_tables: list[str], source_url: str, config_file: Write, run_daily: Run, tmp_path: Path
+    public_tables: list[str], source_url: str, config_file: Write, run_daily: Run, warehouse: Copy
 ) -> None:
     config = config_file([{"name": name} for name in public_tables])
     says(run_daily("--config", config, "--skip-dbt"), 0)
-    rows = [assert_copied(source_url, name, tmp_path / "warehouse.duckdb") for name in PUBLIC]
+    rows = [assert_copied(source_url, name, warehouse) for name in PUBLIC]
     assert rows == [3376, 63, 560, 8759, 1461, 51]

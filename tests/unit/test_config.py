@@ -225,8 +225,6 @@ def test_two_tables_whose_targets_differ_by_case_alone_are_refused(load: Load) -
 @pytest.mark.parametrize(
     ("text", "field"),
     [
-        ("source: {block: app-db}\n" + TABLES, "source.block"),
-        (SOURCE + TABLES + "warehouse: {kind: snowflake}\n", "warehouse.kind"),
         (SOURCE + TABLES + "publish: together\n", "publish"),
         (SOURCE + TABLES + "dead_letters: {path: letters}\n", "dead_letters"),
         (SOURCE + TABLES + "notify: {block: alerts}\n", "notify"),

@@ -1,0 +1,218 @@
+"""Snowflake as the warehouse: one session for each table that publishes.
+
+A publish runs DML only, in one transaction, so that readers see the old rows or the new ones and
+grants survive: Snowflake commits the open transaction at any DDL.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from tasks.errors import DaybreakError, PermanentError, TransientError
+from tasks.transfer.files import Compression, StagingFile
+from tasks.transfer.types import Field, Kind
+from tasks.warehouse.base import Publication, Row, Staged, State
+from tasks.warehouse.ledger import Ledger, LostRace
+from tasks.warehouse.snowflake_names import check_distinct, exact, quote, sql_type, stored
+from tasks.warehouse.snowflake_session import Connect, Session
+from tasks.warehouse.snowflake_staging import Staging
+
+
+class SnowflakeWarehouse:
+    """A session with Snowflake; implements `Warehouse`.
+
+    Args:
+        connect: Opens a session with the parameters given.
+        raw_schema: Schema of the copied tables and the ledger, in the session's database.
+        tag: What every query's tag says, such as run and table.
+    """
+
+    compression: ClassVar[Compression] = "zstd"
+
+    def __init__(self, connect: Connect, raw_schema: str, tag: dict[str, str]) -> None:
+        self._reopen = partial(SnowflakeWarehouse, connect, raw_schema, tag)
+        self._schema = stored(raw_schema)
+        self._raw = quote(raw_schema)
+        self._session = Session(connect, tag)
+        self._run = self._session.run
+        self._staging = Staging(self._session, raw_schema)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._session.close()
+
+    def prepare(self) -> None:
+        self._run("prepare", f"create schema if not exists {self._raw}")
+        self._ledger("prepare").create(instant="timestamp_ltz")
+        self._staging.create()
+        self._staging.sweep()
+
+    def staging_folder(self) -> Path:
+        return Path(".daybreak/staging").resolve()
+
+    def state(self, table: str) -> State:
+        self._run(
+            "state",
+            f"merge into {self._raw}.sync_state using (select ? as name) as planned"
+            " on sync_state.table_name = planned.name"
+            " when not matched then insert (table_name, version) values (planned.name, 0)",
+            [table],
+        )
+        return self._ledger("state").state(table)
+
+    def rows(self, table: str) -> int:
+        if not self._exists(table):
+            return 0
+        return int(self._run("audit", f"select count(*) from {self._name(table)}")[0][0])
+
+    def upload(self, staged: Staged, file: StagingFile) -> None:
+        self._staging.upload(staged, file)
+
+    def stage(self, staged: Staged, files: list[StagingFile], letters: list[StagingFile]) -> Staged:
+        check_distinct([*(field.name for field in staged.fields), "_synced_at", "_run_id"])
+        self._staging.load(staged, files, letters)
+        return replace(staged, rows=sum(file.rows for file in files))
+
+    def publish(self, publication: Publication) -> bool:
+        self._ready_target(publication.staged)
+        ledger = self._ledger("publish")
+        try:
+            with self._transaction(publication.staged):
+                self._publish_rows(publication)
+                ledger.publish_letters(
+                    publication,
+                    staging=self._name(publication.staged.name),
+                    letters=self._name(publication.staged.letters),
+                    same_key=_same_key(publication.key),
+                )
+                ledger.add("sync_runs", [publication.record])
+                if not ledger.advance(publication):
+                    raise LostRace
+        except LostRace:
+            return False
+        return True
+
+    def discard(self, staged: Staged) -> None:
+        self._staging.discard(staged)
+
+    def record(self, record: dict[str, Any]) -> None:
+        self._ledger("record").add("sync_runs", [record])
+
+    def published(self, run_id: str, table: str) -> dict[str, Any] | None:
+        return self._ledger("state").published(run_id, table)
+
+    def quote(self, name: str) -> str:
+        return quote(name)
+
+    def query(self, statement: str, parameters: list[Any] | None = None) -> list[Row]:
+        return self._run("measure", statement, parameters)
+
+    def store_quality(self, rows: list[dict[str, Any]]) -> None:
+        self._ledger("measure").add("quality_results", rows)
+
+    def _ready_target(self, staged: Staged) -> None:
+        """Makes the table and the columns it lacks: DDL, and so before the transaction."""
+        target = self._name(staged.table)
+        types = {field.name: sql_type(field) for field in staged.fields}
+        types |= {"_synced_at": "timestamp_ltz(6)", "_run_id": "varchar(36)"}
+        columns = {quote(name): kind for name, kind in types.items()}
+        defined = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        self._run("publish", f"create table if not exists {target} ({defined})")
+        there, loaded = self._columns(target), self._columns(self._name(staged.name))
+        for field in staged.fields:
+            wanted = "VARIANT" if field.kind is Kind.JSON else loaded[field.name]
+            found = there.get(stored(field.name), wanted)
+            if found != wanted:
+                raise PermanentError(
+                    f"{target} has {quote(field.name)} as {found}, and it is {wanted} now.",
+                    remedy=f"ALTER TABLE {target} DROP COLUMN {quote(field.name)}; then run again"
+                    " with --full-refresh, which fills it anew.",
+                )
+        for name, kind in types.items():
+            if stored(name) not in there:
+                added = f"{quote(name)} {kind}"
+                self._run("publish", f"alter table {target} add column if not exists {added}")
+
+    def _publish_rows(self, publication: Publication) -> None:
+        staged = publication.staged
+        target, staging = self._name(staged.table), self._name(staged.name)
+        names = [
+            quote(name) for name in (*(f.name for f in staged.fields), "_synced_at", "_run_id")
+        ]
+        values = [_published_value(field) for field in staged.fields]
+        if publication.mode == "merge":
+            same = " and ".join(
+                f"{quote(staged.table)}.{quote(field.name)} = s.{exact(field.name)}"
+                for field in publication.key
+            )
+            self._run("publish", f"delete from {target} using {staging} s where {same}")
+        insert = "insert into" if publication.mode == "merge" else "insert overwrite into"
+        self._run(
+            "publish",
+            f"{insert} {target} ({', '.join(names)})"
+            f" select {', '.join(values)}, ?, ? from {staging} s",
+            [staged.synced_at, staged.run_id],
+        )
+
+    @contextmanager
+    def _transaction(self, staged: Staged) -> Iterator[None]:
+        self._run("publish", "begin")
+        try:
+            yield
+            self._commit(staged)
+        except BaseException:
+            # A session that is lost rolls back by itself.
+            with suppress(DaybreakError):
+                self._run("publish", "rollback")
+            raise
+
+    def _commit(self, staged: Staged) -> None:
+        """Commits; when the answer is lost, the ledger says on another session what came of it."""
+        try:
+            self._run("publish", "commit")
+        except TransientError:
+            with self._reopen() as another:
+                found = another.published(staged.run_id, staged.table)
+            if found is None or found["attempt"] != staged.attempt:
+                raise
+
+    def _exists(self, table: str) -> bool:
+        return bool(
+            self._run(
+                "audit",
+                "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
+                [self._schema, stored(table)],
+            )
+        )
+
+    def _columns(self, table: str) -> dict[str, str]:
+        """A table's columns and their types, without the lengths that Snowflake may change."""
+        described = self._run("publish", f"describe table {table}")
+        return {
+            name: kind if kind.startswith("NUMBER") else kind.split("(")[0]
+            for name, kind, *_ in described
+        }
+
+    def _name(self, table: str) -> str:
+        return f"{self._raw}.{quote(table)}"
+
+    def _ledger(self, step: str) -> Ledger:
+        return Ledger(partial(self._run, step), self._raw)
+
+
+def _published_value(field: Field) -> str:
+    value = f"s.{exact(field.name)}"
+    return f"parse_json({value})" if field.kind is Kind.JSON else value
+
+
+def _same_key(key: list[Field]) -> str:
+    return " and ".join(
+        f"s.{exact(field.name)} ="
+        f" cast(parse_json(dead_letters.row_key):{exact(field.name)}::varchar as {sql_type(field)})"
+        for field in key
+    )

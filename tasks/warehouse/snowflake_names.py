@@ -1,0 +1,87 @@
+"""How names, texts and types stand in a statement for Snowflake; nothing else writes them."""
+
+import re
+from collections.abc import Iterable
+
+from tasks.errors import PermanentError
+from tasks.transfer.types import Field, Kind
+
+TYPES = {
+    Kind.INT16: "number(5, 0)",
+    Kind.INT32: "number(10, 0)",
+    Kind.INT64: "number(19, 0)",
+    Kind.FLOAT32: "float",
+    Kind.FLOAT64: "float",
+    Kind.BOOLEAN: "boolean",
+    Kind.TEXT: "varchar",
+    Kind.BINARY: "binary",
+    Kind.DATE: "date",
+    Kind.TIMESTAMP: "timestamp_ntz(6)",
+    Kind.TIMESTAMPTZ: "timestamp_ltz(6)",
+    Kind.TIME: "time(6)",
+    Kind.UUID: "varchar(36)",
+    Kind.JSON: "variant",
+}
+# https://docs.snowflake.com/en/sql-reference/reserved-keywords
+RESERVED = frozenset(
+    re.findall(
+        r"\w+",
+        """
+    account all alter and any as between by case cast check column connect connection constraint
+    create cross current current_date current_time current_timestamp current_user database
+    delete distinct drop else exists false following for from full grant group gscluster having
+    ilike in increment inner insert intersect into is issue join lateral left like localtime
+    localtimestamp match_recognize minus natural not null of on or order organization partition
+    pivot qualify regexp revoke right rlike row rows sample schema select set some start table
+    tablesample then to trigger true try_cast union unique unpivot update using values view when
+    whenever where with
+    """,
+    )
+)
+PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
+
+
+def stored(name: str) -> str:
+    """The name as Snowflake keeps it: upper case where it can then be written without quotes.
+
+    Any other (mixed case, spaces, a leading digit, a reserved word, ...) stays as it is.
+    """
+    plain = PLAIN.fullmatch(name) and name not in RESERVED
+    return name.upper() if plain else name
+
+
+def exact(name: str) -> str:
+    """An identifier that means just this name."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote(name: str) -> str:
+    """The identifier of a copied table or column."""
+    return exact(stored(name))
+
+
+def literal(text: str) -> str:
+    """A string, where it can't be bound."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def check_distinct(names: Iterable[str]) -> None:
+    """Holds names apart that would become one.
+
+    Raises:
+        PermanentError: Naming both.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        if (other := seen.setdefault(stored(name), name)) is not name:
+            raise PermanentError(
+                f"Its columns {other} and {name} would both be {quote(name)} in Snowflake.",
+                remedy="Leave one out by columns.exclude, or rename it in the source.",
+            )
+
+
+def sql_type(field: Field) -> str:
+    """The column type a field is stored as."""
+    if field.kind is Kind.DECIMAL:
+        return f"number({field.precision}, {field.scale})"
+    return TYPES[field.kind]

@@ -1,0 +1,251 @@
+"""Blocks on a real Prefect server: saved from the environment, loaded by a run."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect_snowflake import SnowflakeConnector, SnowflakeCredentials
+from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector
+from psycopg.conninfo import conninfo_to_dict
+
+from tasks.blocks import snowflake_connect, snowflake_login, source_conninfo
+from tasks.config import Source, Warehouse, load_config
+from tasks.errors import ConfigError, TransientError
+from tasks.register import components_of, register
+from tests.conftest import Night, Write
+from tests.recorded import recorded_account
+from tests.warehouses import Copy
+
+SECRET = "pl4nted-%/:@ secret"
+SNOWFLAKE = Warehouse(kind="snowflake", block="sf")
+BLOCKS = {
+    "source": {"block": "app-db"},
+    "warehouse": {"kind": "duckdb", "block": "sf", "raw_schema": "raw"},
+}
+
+
+@pytest.fixture(autouse=True)
+def server(prefect_api: str) -> Iterator[None]:
+    with temporary_settings({PREFECT_API_URL: prefect_api}):
+        yield
+
+
+@pytest.fixture
+def variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("SNOWFLAKE_")]:
+        monkeypatch.delenv(name)
+    given = {
+        "SOURCE_URL": "postgresql://reader:s3cret@db.example:5433/app?sslmode=verify-full",
+        "SNOWFLAKE_ACCOUNT": "acme-test",
+        "SNOWFLAKE_USER": "loader",
+        "SNOWFLAKE_PASSWORD": SECRET,
+        "SNOWFLAKE_WAREHOUSE": "WH",
+        "SNOWFLAKE_DATABASE": "DB",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+
+
+def saved(prefect_api: str, secrets: bool = False) -> str:
+    """Everything the server tells of its blocks."""
+    answer = httpx.post(
+        f"{prefect_api}/block_documents/filter", json={"include_secrets": secrets}, timeout=60
+    )
+    answer.raise_for_status()
+    return answer.text
+
+
+@pytest.mark.usefixtures("variables")
+def test_a_configuration_s_blocks_are_saved_twice_over_and_no_secret_is_said(
+    config_file: Write, prefect_api: str
+) -> None:
+    config = load_config(config_file([{"name": "t"}], **BLOCKS))
+    said = list(register(config))
+    assert said == list(register(config))
+    assert said == [
+        "SQLAlchemy Connector block app-db: database app, user reader",
+        "Snowflake Credentials block sf: account acme-test, user loader",
+        "Snowflake Connector block sf: database DB, warehouse WH",
+    ]
+    assert SECRET in saved(prefect_api, secrets=True)
+    assert SECRET not in saved(prefect_api)
+    assert "s3cret" not in saved(prefect_api)
+    login = snowflake_login(SNOWFLAKE)
+    assert (login.credentials.account, login.database, login.warehouse) == ("acme-test", "DB", "WH")
+    assert conninfo_to_dict(source_conninfo(Source(block="app-db"))) == conninfo_to_dict(
+        os.environ["SOURCE_URL"]
+    )
+
+
+@pytest.mark.usefixtures("variables")
+def test_an_encrypted_key_travels_in_the_block_to_workers_without_the_file(
+    config_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    file = tmp_path / "key.p8"
+    file.write_bytes(
+        key.private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(SECRET.encode())
+        )
+    )
+    monkeypatch.delenv("SNOWFLAKE_PASSWORD")
+    monkeypatch.setenv("SNOWFLAKE_PRIVATE_KEY_PATH", str(file))
+    monkeypatch.setenv("SNOWFLAKE_PRIVATE_KEY_PASSPHRASE", SECRET)
+    with recorded_account() as account:
+        for name, value in (("HOST", "127.0.0.1"), ("PORT", account.port), ("PROTOCOL", "http")):
+            monkeypatch.setenv(f"SNOWFLAKE_{name}", str(value))
+        list(register(load_config(config_file([{"name": "t"}], **BLOCKS))))
+        file.unlink()
+        snowflake_connect(SNOWFLAKE)({}).close()
+        assert account.logins[-1]["AUTHENTICATOR"] == "SNOWFLAKE_JWT"
+
+
+def test_what_a_block_says_of_host_and_timeouts_reaches_the_connector() -> None:
+    with recorded_account() as account:
+        SnowflakeConnector(
+            credentials=SnowflakeCredentials(
+                account="acme-test",
+                user="loader",
+                password=SECRET,
+                role="DAYBREAK",
+                host="127.0.0.1",
+                port=account.port,
+                protocol="http",
+                login_timeout=3,
+            ),
+            database="DB",
+            warehouse="WH",
+            schema="raw",
+        ).save("sf", overwrite=True)
+        connect = snowflake_connect(SNOWFLAKE)
+        one, other = connect({"TIMEZONE": "UTC"}), connect({})
+        assert one is not other
+        assert one.login_timeout == 3
+        login = account.logins[0]
+    assert login["PASSWORD"] == SECRET
+    assert (login["roleName"], login["databaseName"], login["warehouse"]) == (
+        "DAYBREAK",
+        "DB",
+        "WH",
+    )
+    assert login["SESSION_PARAMETERS"]["TIMEZONE"] == "UTC"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://reader@db.example/app",
+        "postgresql://read%40er:p%25%2F%3A%40%20w@db.example:5433/the%20app",
+        "postgresql://r:p@db.example/app?sslmode=verify-full&sslrootcert=/etc/ssl/ca%20x.pem",
+        "postgresql://r:p@db.example/app?options=-c%20work_mem%3D64MB%20-c%20role%3Dx",
+        "postgresql://r:p@one.example:5432,two.example:5433/app?target_session_attrs=read-only",
+        "postgresql://r@/app?host=%2Fvar%2Frun%2Fpostgresql&port=5433",
+        "postgresql://r:p@[2001:db8::1]:5433/app",
+        "postgresql:///app?service=nightly",
+    ],
+)
+def test_a_url_comes_out_of_its_block_as_it_went_in(url: str) -> None:
+    SqlAlchemyConnector(connection_info=components_of(url)).save("app-db", overwrite=True)
+    found = conninfo_to_dict(source_conninfo(Source(block="app-db")))
+    assert found == conninfo_to_dict(url)
+
+
+@pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg2", "postgresql+psycopg"])
+def test_a_block_made_by_hand_becomes_the_connection_whatever_its_driver(driver: str) -> None:
+    SqlAlchemyConnector(
+        connection_info=ConnectionComponents(
+            driver=driver, username="r", password=SECRET, host="db.example", port=1, database="app"
+        ),
+        connect_args={"sslmode": "verify-full", "sslrootcert": "/ca.pem", "options": "-c a=b"},
+    ).save("app-db", overwrite=True)
+    assert conninfo_to_dict(source_conninfo(Source(block="app-db"))) == {
+        "user": "r",
+        "password": SECRET,
+        "host": "db.example",
+        "port": "1",
+        "dbname": "app",
+        "sslmode": "verify-full",
+        "sslrootcert": "/ca.pem",
+        "options": "-c a=b",
+    }
+
+
+def test_a_block_of_a_url_with_several_hosts_becomes_libpq_s_lists() -> None:
+    url = "postgresql+psycopg2://r:p%40@/app?host=one.example:5432&host=two.example:5433"
+    SqlAlchemyConnector(connection_info=url).save("app-db", overwrite=True)
+    found = conninfo_to_dict(source_conninfo(Source(block="app-db")))
+    assert (found["host"], found["port"]) == ("one.example,two.example", "5432,5433")
+    assert found["password"] == "p@"
+
+
+@pytest.mark.parametrize(
+    ("driver", "arguments", "words"),
+    [
+        ("mysql+pymysql", None, ["app-db connects to mysql", "source.block"]),
+        ("postgresql", {"ssl": "require"}, ['"ssl"', "sslmode"]),
+    ],
+)
+def test_a_block_that_is_not_libpq_s_is_refused(
+    driver: str, arguments: dict[str, str] | None, words: list[str]
+) -> None:
+    SqlAlchemyConnector(
+        connection_info=ConnectionComponents(driver=driver, host="db.example", password=SECRET),
+        connect_args=arguments,
+    ).save("app-db", overwrite=True)
+    with pytest.raises(ConfigError) as raised:
+        source_conninfo(Source(block="app-db"))
+    assert all(word in str(raised.value) for word in words)
+    assert SECRET not in str(raised.value)
+
+
+def test_a_missing_block_a_missing_server_and_a_silent_one_are_said() -> None:
+    nowhere = Source(block="nowhere")
+    with pytest.raises(ConfigError, match=r"no SQLAlchemy Connector block nowhere.*make blocks"):
+        source_conninfo(nowhere)
+    with pytest.raises(ConfigError, match=r"no Snowflake Connector block nowhere.*make blocks"):
+        snowflake_connect(Warehouse(kind="snowflake", block="nowhere"))
+    with (
+        temporary_settings({PREFECT_API_URL: None}),
+        pytest.raises(ConfigError, match="PREFECT_API_URL names none"),
+    ):
+        source_conninfo(nowhere)
+    with (
+        temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}),
+        pytest.raises(TransientError, match="Check PREFECT_API_URL"),
+    ):
+        source_conninfo(nowhere)
+
+
+@pytest.mark.usefixtures("variables")
+def test_registering_says_what_is_missing(
+    config_file: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_URL", f"mysql://u:{SECRET}@h/db")
+    with pytest.raises(ConfigError, match="SOURCE_URL is no PostgreSQL URL") as raised:
+        list(register(load_config(config_file([{"name": "t"}], **BLOCKS))))
+    assert SECRET not in str(raised.value)
+    with pytest.raises(ConfigError, match="names no block"):
+        list(register(load_config(config_file([{"name": "t"}], source={"demo": {}}))))
+
+
+def test_a_night_reads_its_source_through_a_block(
+    source: psycopg.Connection,
+    source_url: str,
+    config_file: Write,
+    night: Night,
+    warehouse: Copy,
+) -> None:
+    source.execute("create table t (id int primary key); insert into t values (1), (2)")
+    SqlAlchemyConnector(connection_info=components_of(source_url)).save("app-db", overwrite=True)
+    night(config_file([{"name": "t"}], source={"block": "app-db"}))
+    assert warehouse("select count(*) from raw.t") == [(2,)]

@@ -1,0 +1,97 @@
+"""A Snowflake that gives recorded answers over HTTP, for what the emulator can't refuse.
+
+It remembers the logins it was asked for. The shapes of requests and answers are those that
+snowflake-connector-python sends and reads (auth/_auth.py, network.py, cursor.py).
+"""
+
+import gzip
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+Answer = dict[str, Any]
+WELCOME: Answer = {
+    "success": True,
+    "data": {"token": "session", "masterToken": "master", "sessionId": 1, "parameters": []},
+}
+DONE: Answer = {
+    "success": True,
+    "data": {
+        "rowtype": [],
+        "rowset": [],
+        "total": 0,
+        "returned": 0,
+        "queryId": "01b00000-0000-0000-0000-000000000000",
+        "queryResultFormat": "json",
+        "parameters": [],
+    },
+}
+
+
+def refusal(code: str, sqlstate: str, message: str) -> Answer:
+    """An error as Snowflake's API spells it."""
+    return {
+        "success": False,
+        "code": code,
+        "message": message,
+        "data": {"errorCode": code, "sqlState": sqlstate, "queryId": DONE["data"]["queryId"]},
+    }
+
+
+@dataclass
+class Account:
+    """What the server answers and was asked; statements are matched by the first fitting pattern.
+
+    `logins` holds each login's query parameters and body data in one dict.
+    """
+
+    port: int = 0
+    login: Answer = field(default_factory=lambda: WELCOME)
+    statements: dict[str, Answer] = field(default_factory=dict)
+    logins: list[dict[str, Any]] = field(default_factory=list)
+
+    def answer(self, path: str, body: dict[str, Any]) -> Answer:
+        asked = urlsplit(path)
+        if asked.path.endswith("/session/v1/login-request"):
+            self.logins.append(dict(parse_qsl(asked.query)) | body["data"])
+            return self.login
+        said = body.get("sqlText", "")
+        fitting = (
+            answer
+            for pattern, answer in self.statements.items()
+            if re.search(pattern, said, re.IGNORECASE)
+        )
+        return next(fitting, DONE)
+
+
+@contextmanager
+def recorded_account() -> Iterator[Account]:
+    """Serves an account on loopback while the block lasts."""
+    account = Account()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            answer = json.dumps(account.answer(self.path, json.loads(body or b"{}"))).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing on the terminal."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        account.port = server.server_port
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield account
+        server.shutdown()
