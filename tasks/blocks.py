@@ -14,7 +14,7 @@ from prefect.blocks.core import Block
 from prefect.settings import PREFECT_API_URL
 from psycopg import ProgrammingError
 from psycopg.conninfo import make_conninfo
-from pydantic import ValidationError
+from pydantic import SecretBytes, SecretStr, ValidationError
 
 from tasks import variables
 from tasks.config import Source, Warehouse
@@ -59,6 +59,18 @@ class Login:
             log_imported_packages_in_telemetry=False,
             session_parameters=SESSION | session_parameters,
         )
+
+    def environment(self) -> dict[str, str]:
+        """The SNOWFLAKE_* variables that lead another process to the same place.
+
+        They hold the secrets: for a child's environment and nothing else.
+        """
+        given = {
+            name: _plain(value)
+            for name, argument in variables.CREDENTIALS.items()
+            if (value := getattr(self.credentials, argument, None))
+        }
+        return given | {"SNOWFLAKE_DATABASE": self.database, "SNOWFLAKE_WAREHOUSE": self.warehouse}
 
 
 def snowflake_connect(warehouse: Warehouse) -> Connect:
@@ -208,3 +220,9 @@ def _first_message(error: ValidationError) -> str:
     field_name = ".".join(map(str, first["loc"]))
     said = first["msg"].removeprefix("Value error, ").strip()
     return f"{field_name}: {said}" if field_name else said
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, SecretStr | SecretBytes):
+        value = value.get_secret_value()
+    return value.decode() if isinstance(value, bytes) else str(value)

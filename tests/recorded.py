@@ -45,7 +45,7 @@ def refusal(code: str, sqlstate: str, message: str) -> Answer:
 
 
 @dataclass
-class Account:
+class RecordedAccount:
     """What the server answers and was asked; statements are matched by the first fitting pattern.
 
     `logins` holds each login's query parameters and body data in one dict.
@@ -71,9 +71,9 @@ class Account:
 
 
 @contextmanager
-def recorded_account() -> Iterator[Account]:
+def recorded_account() -> Iterator[RecordedAccount]:
     """Serves an account on loopback while the block lasts."""
-    account = Account()
+    account = RecordedAccount()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from tasks.blocks import snowflake_connect, snowflake_login
 from tasks.config import Warehouse
 from tasks.errors import ConfigError
-from tests.recorded import Account, recorded_account
+from tests.recorded import RecordedAccount, recorded_account
 
 SNOWFLAKE = Warehouse(kind="snowflake")
 PASSPHRASE = "open sesame %&'"
@@ -27,13 +27,13 @@ Set = Callable[..., None]
 
 
 @pytest.fixture
-def account() -> Iterator[Account]:
+def account() -> Iterator[RecordedAccount]:
     with recorded_account() as account:
         yield account
 
 
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch, account: Account) -> Set:
+def environment(monkeypatch: pytest.MonkeyPatch, account: RecordedAccount) -> Set:
     """Sets SNOWFLAKE_* to a complete environment less its way in, and to what is given."""
 
     def set_variables(**given: str | None) -> None:
@@ -74,7 +74,7 @@ def key_file(private_key: rsa.RSAPrivateKey, tmp_path: Path) -> Callable[[str], 
     return write
 
 
-def log_in(account: Account, **parameters: Any) -> dict[str, Any]:
+def log_in(account: RecordedAccount, **parameters: Any) -> dict[str, Any]:
     """Opens a session and returns the login that the server was asked for."""
     snowflake_connect(SNOWFLAKE)(parameters).close()
     return account.logins[-1]
@@ -87,7 +87,9 @@ def refused(*words: str) -> None:
         assert word in str(raised.value)
 
 
-def test_a_password_logs_in_where_the_environment_says(account: Account, environment: Set) -> None:
+def test_a_password_logs_in_where_the_environment_says(
+    account: RecordedAccount, environment: Set
+) -> None:
     environment(PASSWORD="p@ss word")
     login = log_in(account)
     assert login["ACCOUNT_NAME"] == "acme-test"
@@ -99,7 +101,7 @@ def test_a_password_logs_in_where_the_environment_says(account: Account, environ
 @pytest.mark.parametrize("passphrase", ["", PASSPHRASE], ids=["plain", "encrypted"])
 @pytest.mark.parametrize("given_as", ["PRIVATE_KEY_PATH", "PRIVATE_KEY"])
 def test_a_key_pair_logs_in_with_a_token_that_the_key_has_signed(
-    account: Account,
+    account: RecordedAccount,
     environment: Set,
     private_key: rsa.RSAPrivateKey,
     key_file: Callable[[str], Path],
@@ -116,14 +118,14 @@ def test_a_key_pair_logs_in_with_a_token_that_the_key_has_signed(
     assert claims["sub"] == "ACME-TEST.LOADER"
 
 
-def test_an_oauth_token_logs_in(account: Account, environment: Set) -> None:
+def test_an_oauth_token_logs_in(account: RecordedAccount, environment: Set) -> None:
     environment(AUTHENTICATOR="OAuth", TOKEN="granted")
     login = log_in(account)
     assert (login["AUTHENTICATOR"], login["TOKEN"]) == ("OAUTH", "granted")
 
 
 def test_a_workload_identity_logs_in_without_a_user(
-    account: Account, environment: Set, monkeypatch: pytest.MonkeyPatch
+    account: RecordedAccount, environment: Set, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The connector hands an identity to Snowflake's own hosts only: here, through a proxy.
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{account.port}")
@@ -141,7 +143,7 @@ def test_a_workload_identity_logs_in_without_a_user(
 
 
 def test_a_session_carries_its_parameters_and_sends_no_telemetry(
-    account: Account, environment: Set
+    account: RecordedAccount, environment: Set
 ) -> None:
     environment(PASSWORD="p")
     parameters = log_in(account, TIMEZONE="UTC", QUERY_TAG="{}")["SESSION_PARAMETERS"]
@@ -153,7 +155,7 @@ def test_a_session_carries_its_parameters_and_sends_no_telemetry(
 
 
 def test_every_call_opens_a_session_of_its_own_that_gives_up_in_time(
-    account: Account, environment: Set
+    account: RecordedAccount, environment: Set
 ) -> None:
     environment(PASSWORD="p")
     connect = snowflake_connect(SNOWFLAKE)
@@ -163,7 +165,9 @@ def test_every_call_opens_a_session_of_its_own_that_gives_up_in_time(
     assert (one.login_timeout, one.network_timeout) == (15, 120)
 
 
-def test_the_configured_database_wins_over_the_variable(account: Account, environment: Set) -> None:
+def test_the_configured_database_wins_over_the_variable(
+    account: RecordedAccount, environment: Set
+) -> None:
     environment(PASSWORD="p", DATABASE=None)
     refused("SNOWFLAKE_DATABASE is not set", "warehouse.block")
     snowflake_connect(Warehouse(kind="snowflake", database="OTHER"))({}).close()
@@ -216,7 +220,7 @@ def test_variables_that_make_no_single_way_in_are_refused(
     ],
 )
 def test_a_wrong_passphrase_is_said_before_anything_connects(
-    account: Account,
+    account: RecordedAccount,
     environment: Set,
     key_file: Callable[[str], Path],
     passphrase: str,
