@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import httpx
 from prefect.blocks.core import Block
@@ -50,7 +50,7 @@ class Login:
         Raises:
             snowflake.connector.Error: When Snowflake refuses it or can't be reached.
         """
-        return self.credentials.get_client(
+        session: SnowflakeConnection = self.credentials.get_client(
             **TIMEOUTS | (self.credentials.model_extra or {}),
             database=self.database,
             warehouse=self.warehouse,
@@ -59,6 +59,7 @@ class Login:
             log_imported_packages_in_telemetry=False,
             session_parameters=SESSION | session_parameters,
         )
+        return session
 
     def environment(self) -> dict[str, str]:
         """The SNOWFLAKE_* variables that lead another process to the same place.
@@ -147,7 +148,6 @@ def source_conninfo(source: Source) -> str:
         TransientError: When Prefect's server does not answer.
     """
     from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector
-    from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
     from sqlalchemy.engine import make_url
 
     assert source.block is not None
@@ -159,7 +159,9 @@ def source_conninfo(source: Source) -> str:
             f"The block {source.block} connects to {url.get_backend_name()}.",
             remedy="source.block must name a PostgreSQL one; its driver starts with postgresql.",
         )
-    _, arguments = PGDialect_psycopg().create_connect_args(url)
+    # Its dialect knows how SQLAlchemy spells several hosts.
+    dialect = url.set(drivername="postgresql+psycopg").get_dialect()()
+    _, arguments = dialect.create_connect_args(url)
     try:
         return make_conninfo(**arguments, **block.connect_args or {})
     except (ProgrammingError, TypeError) as error:
@@ -180,7 +182,7 @@ def load(kind: type[SomeBlock], name: str) -> SomeBlock:
     label = f"{kind.get_block_type_name()} block {name}"
     try:
         with prefect_server(label):
-            return kind.load(name)
+            return cast(SomeBlock, kind.load(name))
     except ValidationError as error:
         raise ConfigError(
             f"The {label} is not complete: {_first_message(error)}.", remedy="Save it anew."

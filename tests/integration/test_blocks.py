@@ -74,8 +74,7 @@ def test_a_configuration_s_blocks_are_saved_twice_over_and_no_secret_is_said(
     assert said == list(register(config))
     assert said == [
         "SQLAlchemy Connector block app-db: database app, user reader",
-        "Snowflake Credentials block sf: account acme-test, user loader",
-        "Snowflake Connector block sf: database DB, warehouse WH",
+        "Snowflake Connector block sf: account acme-test, database DB",
     ]
     assert SECRET in saved(prefect_api, secrets=True)
     assert SECRET not in saved(prefect_api)
