@@ -51,7 +51,7 @@ SKIPPED = [rf"{COMMENT}(?:alter\s+session|grant|revoke)\b"]
 TEMPORARY = re.compile(r"(create\s+or\s+replace\s+)temp(?:orary)?\s+(?=table|view)", re.I)
 REMOVE = re.compile(r"\s*remove\s+@(\S+)\s*", re.I)
 MERGE = re.compile(rf"{COMMENT}merge\s+into\b", re.I)
-SNAPSHOT_VALUES = re.compile(r"(?<=values)\s*\(([^()]*)\)\s*;?\s*$", re.I)
+SNAPSHOT_VALUES = re.compile(rf"(?<=values)\s*\(([^()]*)\)(?={COMMENT};?\s*$)", re.I)
 MERGING = threading.Lock()
 LOCKED, NOT_COMPILED = 625, 1003
 STATEMENTS = "statements.jsonl"
