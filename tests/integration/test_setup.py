@@ -7,7 +7,8 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from tests.conftest import ROOT, Night, Query, Write
+from tests.conftest import ROOT, Night, Write
+from tests.warehouses import Copy
 
 POSTGRES = (ROOT / "deployments" / "postgres_setup.sql").read_bytes()
 SNOWFLAKE = ROOT / "deployments" / "snowflake_setup.sql"
@@ -39,7 +40,7 @@ def test_a_night_reads_as_the_role_that_the_script_makes(
     reader_url: str,
     config_file: Write,
     night: Night,
-    warehouse: Query,
+    warehouse: Copy,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source.execute("create table later (id int primary key); insert into later values (7)")
