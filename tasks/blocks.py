@@ -28,7 +28,7 @@ Connect = Callable[[dict[str, Any]], "SnowflakeConnection"]
 SomeBlock = TypeVar("SomeBlock", bound=Block)
 
 # Seconds. A long statement is many short requests, so the network's limit does not limit it.
-TIMEOUTS = {"login_timeout": 15, "network_timeout": 120, "platform_detection_timeout_seconds": 0.0}
+TIMEOUTS = {"login_timeout": 10, "network_timeout": 120, "platform_detection_timeout_seconds": 0.0}
 SESSION = {
     "CLIENT_TELEMETRY_ENABLED": False,
     # Else a wrong database or warehouse shows only at the first statement that needs it.
@@ -50,7 +50,17 @@ class Login:
         Raises:
             snowflake.connector.Error: When Snowflake refuses it or can't be reached.
         """
-        session: SnowflakeConnection = self.credentials.get_client(
+        from snowflake.connector.errors import Error
+
+        try:
+            session: SnowflakeConnection = self._open(session_parameters)
+        except Error as error:
+            error.msg = f"{error.msg} ({self})"  # which often says neither who nor where
+            raise
+        return session
+
+    def _open(self, session_parameters: dict[str, Any]) -> Any:
+        return self.credentials.get_client(
             **TIMEOUTS | (self.credentials.model_extra or {}),
             database=self.database,
             warehouse=self.warehouse,
@@ -59,7 +69,14 @@ class Login:
             log_imported_packages_in_telemetry=False,
             session_parameters=SESSION | session_parameters,
         )
-        return session
+
+    def __str__(self) -> str:
+        """Who and where, for messages."""
+        who = self.credentials
+        return (
+            f"user {who.user}, account {who.account}, role {who.role},"
+            f" warehouse {self.warehouse}, database {self.database}"
+        )
 
     def environment(self) -> dict[str, str]:
         """The SNOWFLAKE_* variables that lead another process to the same place.

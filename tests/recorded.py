@@ -34,6 +34,14 @@ DONE: Answer = {
 }
 
 
+def rows(*found: tuple[str, ...]) -> Answer:
+    """A result of text columns, as Snowflake's API spells it."""
+    column = {"type": "text", "nullable": True, "length": 99, "byteLength": 99}
+    kinds = [{**column, "name": f"C{number}"} for number, _ in enumerate(found[0])]
+    data = {"rowtype": kinds, "rowset": found, "total": len(found), "returned": len(found)}
+    return {"success": True, "data": DONE["data"] | data}
+
+
 def refusal(code: str, sqlstate: str, message: str) -> Answer:
     """An error as Snowflake's API spells it."""
     return {
@@ -48,10 +56,12 @@ def refusal(code: str, sqlstate: str, message: str) -> Answer:
 class RecordedAccount:
     """What the server answers and was asked; statements are matched by the first fitting pattern.
 
-    `logins` holds each login's query parameters and body data in one dict.
+    `status` is the HTTP status of every answer. `logins` holds each login's query parameters and
+    body data in one dict.
     """
 
     port: int = 0
+    status: int = 200
     login: Answer = field(default_factory=lambda: WELCOME)
     statements: dict[str, Answer] = field(default_factory=dict)
     logins: list[dict[str, Any]] = field(default_factory=list)
@@ -81,7 +91,7 @@ def recorded_account() -> Iterator[RecordedAccount]:
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
             answer = json.dumps(account.answer(self.path, json.loads(body or b"{}"))).encode()
-            self.send_response(200)
+            self.send_response(account.status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()

@@ -8,17 +8,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    PrivateFormat,
-)
 
 from tasks.source import demo
 from tasks.source.embedded import start
 from tasks.transform import PROJECT
-from tests.conftest import ROOT, Run, says
+from tests.conftest import ROOT, Run, WriteKey, says
 from tests.emulator import Account, Emulator
 
 SECRETS = {
@@ -54,20 +48,6 @@ def shop(tmp_path: Path) -> str:
     return url.replace("postgres@", f"postgres:{SECRETS['source']}@", 1)
 
 
-@pytest.fixture
-def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An encrypted private key, in a folder that the run does not write in."""
-    path = tmp_path_factory.mktemp("keys") / "daybreak.p8"
-    path.write_bytes(
-        rsa.generate_private_key(65537, 2048).private_bytes(
-            Encoding.PEM,
-            PrivateFormat.PKCS8,
-            BestAvailableEncryption(SECRETS["passphrase"].encode()),
-        )
-    )
-    return path
-
-
 def configuration(tmp_path: Path, name: str, **parts: object) -> Path:
     """The demo's tables and thresholds into Snowflake, its parts replaced by those given."""
     document = yaml.safe_load((ROOT / "deployments" / "demo.yaml").read_text())
@@ -92,7 +72,7 @@ def test_two_nights_run_whole_and_a_third_fails_and_no_secret_is_written_anywher
     snowflake: Account,
     emulator: Emulator,
     kept_server: str,
-    key_file: Path,
+    key_file: WriteKey,
     run_daily: Run,
 ) -> None:
     home = {
@@ -102,7 +82,7 @@ def test_two_nights_run_whole_and_a_third_fails_and_no_secret_is_written_anywher
     }
     key = {
         "SNOWFLAKE_PASSWORD": "",
-        "SNOWFLAKE_PRIVATE_KEY_PATH": str(key_file),
+        "SNOWFLAKE_PRIVATE_KEY_PATH": str(key_file(SECRETS["passphrase"])),
         "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE": SECRETS["passphrase"],
     }
     first = run_daily("--config", configuration(tmp_path, "first.yaml"), environment=home | key)
