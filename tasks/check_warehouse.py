@@ -5,7 +5,7 @@ Exit codes: 0 it could, 1 something is missing, 2 the configuration or the login
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def _schemas(node: Any) -> Iterator[str]:
         yield from _schemas(value)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Prints a line for each thing tried."""
     parser = argparse.ArgumentParser(
         prog="make check-warehouse", description="Try whether a night could run."
@@ -61,12 +61,12 @@ def main() -> int:
     parser.add_argument("config", type=Path, help="configuration file")
     code = CAN_NOT_START
     try:
-        config = load_config(parser.parse_args().config)
+        config = load_config(parser.parse_args(arguments).config)
         with open_warehouse(config, step="check") as warehouse:
             code = 0
             for tried, wrong in findings(config, warehouse):
                 code = COULD_NOT if wrong else code
-                print(f"{'MISSING' if wrong else 'ok':<8} {tried}{f': {wrong}' if wrong else ''}")
+                print(f"{'FAILED' if wrong else 'ok':<8} {tried}{f': {wrong}' if wrong else ''}")
     except DaybreakError as error:
         print(f"FAILED  {error}", file=sys.stderr)
         return code or COULD_NOT

@@ -7,7 +7,7 @@ again overwrites them.
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,12 +106,12 @@ def register_snowflake(warehouse: Warehouse) -> str:
     return f"{label}: account {credentials.account}, database {login.database}"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Says each block it saved; exits with 2 when something is missing or wrong."""
     parser = argparse.ArgumentParser(prog="make blocks", description="Save the Prefect blocks.")
     parser.add_argument("config", type=Path, help="the configuration that names them")
     try:
-        for made in register(load_config(parser.parse_args().config)):
+        for made in register(load_config(parser.parse_args(arguments).config)):
             print(f"Saved the {made}.")
     except DaybreakError as error:
         print(f"FAILED  {error}", file=sys.stderr)

@@ -36,7 +36,7 @@ DONE: Answer = {
 
 def rows(*found: tuple[str, ...]) -> Answer:
     """A result of text columns, as Snowflake's API spells it."""
-    column = {"type": "text", "nullable": True, "length": 99, "byteLength": 99}
+    column = {"type": "text", "nullable": True, "precision": None, "scale": None, "length": 99}
     kinds = [{**column, "name": f"C{number}"} for number, _ in enumerate(found[0])]
     data = {"rowtype": kinds, "rowset": found, "total": len(found), "returned": len(found)}
     return {"success": True, "data": DONE["data"] | data}
