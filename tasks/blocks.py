@@ -4,7 +4,7 @@ Blocks are loaded here and nowhere else: the folders get a function that connect
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -19,12 +19,12 @@ from pydantic import SecretBytes, SecretStr, ValidationError
 from tasks import variables
 from tasks.config import Source, Warehouse
 from tasks.errors import ConfigError, TransientError
+from tasks.warehouse.snowflake_session import Connect
 
 if TYPE_CHECKING:
     from prefect_snowflake import SnowflakeCredentials
     from snowflake.connector import SnowflakeConnection
 
-Connect = Callable[[dict[str, Any]], "SnowflakeConnection"]
 SomeBlock = TypeVar("SomeBlock", bound=Block)
 
 # Seconds. A long statement is many short requests, so the network's limit does not limit it.

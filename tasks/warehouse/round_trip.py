@@ -82,7 +82,10 @@ def _staged(warehouse: Warehouse, raw: str) -> Iterator[Staged]:
     table = f"daybreak_check_{attempt}"
     staged = Staged(table, attempt, str(uuid.uuid4()), FIELDS, datetime.now(UTC))
     files = StagingFiles(
-        warehouse.staging_folder() / attempt, FILE_SIZE, partial(warehouse.upload, staged)
+        warehouse.staging_folder() / attempt,
+        FILE_SIZE,
+        warehouse.compression,
+        partial(warehouse.upload, staged),
     )
     try:
         with files.open():

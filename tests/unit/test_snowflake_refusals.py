@@ -10,7 +10,7 @@ from tasks.config import Config
 from tasks.connect import open_warehouse
 from tasks.errors import DaybreakError, PermanentError, TransientError
 from tests.conftest import SetVariables, WriteKey
-from tests.recorded import RecordedAccount, refusal
+from tests.recorded import RecordedAccount, refusal, rows
 
 # A refusal is to be told within half a minute.
 pytestmark = pytest.mark.timeout(30)
@@ -144,3 +144,14 @@ def test_a_refused_statement_says_the_object_and_the_remedy(
 ) -> None:
     recorded.statements[statement] = refusal(code, sqlstate, said)
     refused(PermanentError, " ".join(said.split()).rstrip("."), str(int(code)), *words)
+
+
+def test_a_schema_that_is_there_is_not_created_again(recorded: RecordedAccount) -> None:
+    recorded.statements = {
+        "information_schema.schemata": rows(("1",)),
+        "create schema": refusal("003001", "42501", "Insufficient privileges on the database."),
+    }
+    with open_warehouse(CONFIG) as warehouse:
+        warehouse.prepare()
+    del recorded.statements["information_schema.schemata"]
+    refused(PermanentError, "Insufficient privileges on the database")
