@@ -19,7 +19,6 @@ from pydantic import SecretBytes, SecretStr, ValidationError
 from tasks import variables
 from tasks.config import Source, Warehouse
 from tasks.errors import ConfigError, TransientError
-from tasks.warehouse.snowflake_session import Connect
 
 if TYPE_CHECKING:
     from prefect_snowflake import SnowflakeCredentials
@@ -91,18 +90,13 @@ class Login:
         return given | {"SNOWFLAKE_DATABASE": self.database, "SNOWFLAKE_WAREHOUSE": self.warehouse}
 
 
-def snowflake_connect(warehouse: Warehouse) -> Connect:
-    """How to open a session with Snowflake; its argument is the session's parameters.
+def snowflake_login(warehouse: Warehouse) -> Login:
+    """The login of the configured block, or of the environment where no block is named.
 
     Raises:
         ConfigError: When the block or a variable is missing, or the private key can't be read.
         TransientError: When Prefect's server does not answer.
     """
-    return snowflake_login(warehouse).connect
-
-
-def snowflake_login(warehouse: Warehouse) -> Login:
-    """The login of the configured block, or of the environment; raises as `snowflake_connect`."""
     login = _login_of_block(warehouse) if warehouse.block else _login_of_environment(warehouse)
     _check_key(login.credentials)
     return login

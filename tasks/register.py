@@ -76,8 +76,8 @@ def components_of(url: str) -> "ConnectionComponents":
             ("database", "dbname"),
         )
     }
-    # Several hosts, and sockets, have their place in the query.
-    if given.get("host", "/").replace("-", "").replace(".", "").isalnum():
+    host = given.get("host")
+    if host and not set(host) & set(",/:"):  # others have their place in the query
         named |= {"host": given.pop("host"), "port": given.pop("port", None)}
     return ConnectionComponents(driver="postgresql+psycopg", query=given, **named)
 

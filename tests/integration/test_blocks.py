@@ -10,7 +10,7 @@ from prefect_snowflake import SnowflakeConnector, SnowflakeCredentials
 from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector
 from psycopg.conninfo import conninfo_to_dict
 
-from tasks.blocks import snowflake_connect, snowflake_login, source_conninfo
+from tasks.blocks import snowflake_login, source_conninfo
 from tasks.config import Source, Warehouse, load_config
 from tasks.errors import ConfigError, TransientError
 from tasks.register import components_of, register
@@ -77,9 +77,10 @@ def test_an_encrypted_key_travels_in_the_block_to_workers_without_the_file(
 ) -> None:
     file = key_file(SECRET)
     login_variables(PRIVATE_KEY_PATH=str(file), PRIVATE_KEY_PASSPHRASE=SECRET)
-    list(register(load_config(config_file([{"name": "t"}], warehouse=BLOCKS["warehouse"]))))
+    only_warehouse = {**BLOCKS, "source": {"demo": {}}}
+    list(register(load_config(config_file([{"name": "t"}], **only_warehouse))))
     file.unlink()
-    snowflake_connect(SNOWFLAKE)({}).close()
+    snowflake_login(SNOWFLAKE).connect({}).close()
     assert recorded.logins[-1]["AUTHENTICATOR"] == "SNOWFLAKE_JWT"
 
 
@@ -101,7 +102,7 @@ def test_what_a_block_says_of_host_and_timeouts_reaches_the_connector(
         warehouse="WH",
         schema="raw",
     ).save("sf", overwrite=True)
-    connect = snowflake_connect(SNOWFLAKE)
+    connect = snowflake_login(SNOWFLAKE).connect
     one, other = connect({"TIMEZONE": "UTC"}), connect({})
     assert one is not other
     assert one.login_timeout == 3
@@ -184,7 +185,7 @@ def test_a_missing_block_a_missing_server_and_a_silent_one_are_said() -> None:
     with pytest.raises(ConfigError, match=r"no SQLAlchemy Connector block nowhere.*make blocks"):
         source_conninfo(nowhere)
     with pytest.raises(ConfigError, match=r"no Snowflake Connector block nowhere.*make blocks"):
-        snowflake_connect(Warehouse(kind="snowflake", block="nowhere"))
+        snowflake_login(Warehouse(kind="snowflake", block="nowhere"))
     with (
         temporary_settings({PREFECT_API_URL: None}),
         pytest.raises(ConfigError, match="PREFECT_API_URL names none"),

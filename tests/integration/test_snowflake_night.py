@@ -6,14 +6,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 import yaml
 
 from tasks.source import demo
 from tasks.source.embedded import start
 from tasks.transform import PROJECT
-from tests.conftest import ROOT, Run, WriteKey, says
+from tests.conftest import ROOT, Run, SetVariables, Write, WriteKey, says
 from tests.emulator import Account, Emulator
+from tests.recorded import RecordedAccount, refusal
 
 SECRETS = {
     "source": "pl4nted-source",
@@ -127,3 +129,18 @@ def test_two_nights_run_whole_and_a_third_fails_and_no_secret_is_written_anywher
 
 def _holds_a_secret(written: bytes) -> bool:
     return any(secret.encode() in written for secret in SECRETS.values())
+
+
+def test_a_refused_login_ends_the_command_before_anything_starts(
+    source: psycopg.Connection,
+    config_file: Write,
+    run_daily: Run,
+    recorded: RecordedAccount,
+    login_variables: SetVariables,
+) -> None:
+    source.execute("create table t (id int primary key)")
+    login_variables(PASSWORD=SECRETS["password"])
+    recorded.login = refusal("390100", "08004", "Incorrect username or password was specified.")
+    done = run_daily("--config", config_file([{"name": "t"}], warehouse={"kind": "snowflake"}))
+    says(done, 2, "Incorrect username or password", "user loader, account acme-test")
+    assert SECRETS["password"] not in done.stdout + done.stderr

@@ -7,7 +7,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tasks.blocks import snowflake_connect, snowflake_login
+from tasks.blocks import snowflake_login
 from tasks.config import Warehouse
 from tasks.errors import ConfigError
 from tests.conftest import SetVariables, WriteKey
@@ -20,13 +20,13 @@ ID_TOKEN = jwt.encode({"iss": "https://issuer.example", "sub": "nightly"}, "k" *
 
 def log_in(recorded: RecordedAccount, **parameters: Any) -> dict[str, Any]:
     """Opens a session and returns the login that the server was asked for."""
-    snowflake_connect(SNOWFLAKE)(parameters).close()
+    snowflake_login(SNOWFLAKE).connect(parameters).close()
     return recorded.logins[-1]
 
 
 def refused(*words: str) -> None:
     with pytest.raises(ConfigError) as raised:
-        snowflake_connect(SNOWFLAKE)
+        snowflake_login(SNOWFLAKE)
     for word in words:
         assert word in str(raised.value)
 
@@ -102,7 +102,7 @@ def test_every_call_opens_a_session_of_its_own_that_gives_up_in_time(
     recorded: RecordedAccount, login_variables: SetVariables
 ) -> None:
     login_variables(PASSWORD="p")
-    connect = snowflake_connect(SNOWFLAKE)
+    connect = snowflake_login(SNOWFLAKE).connect
     one, other = connect({}), connect({})
     assert one is not other
     assert len(recorded.logins) == 2
@@ -114,7 +114,7 @@ def test_the_configured_database_wins_over_the_variable(
 ) -> None:
     login_variables(PASSWORD="p", DATABASE=None)
     refused("SNOWFLAKE_DATABASE is not set", "warehouse.block")
-    snowflake_connect(Warehouse(kind="snowflake", database="OTHER"))({}).close()
+    snowflake_login(Warehouse(kind="snowflake", database="OTHER")).connect({}).close()
     assert recorded.logins[-1]["databaseName"] == "OTHER"
 
 
@@ -205,5 +205,5 @@ def test_no_secret_shows_in_a_repr_or_a_message(
     assert secret not in repr(login) + repr(login.connect) + repr(login.credentials)
     login_variables(**given, **{way: secret}, WORKLOAD_IDENTITY_PROVIDER="oidc")
     with pytest.raises(ConfigError) as raised:
-        snowflake_connect(SNOWFLAKE)
+        snowflake_login(SNOWFLAKE)
     assert secret not in str(raised.value)
