@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SomeBlock = TypeVar("SomeBlock", bound=Block)
 
-# Seconds. A long statement is many short requests, so the network's limit does not limit it.
+# Seconds; a block may say otherwise. Statements are given limits of their own.
 TIMEOUTS = {"login_timeout": 10, "network_timeout": 120, "platform_detection_timeout_seconds": 0.0}
 SESSION = {
     "CLIENT_TELEMETRY_ENABLED": False,
@@ -59,21 +59,28 @@ class Login:
         return session
 
     def _open(self, session_parameters: dict[str, Any]) -> Any:
-        return self.credentials.get_client(
-            **TIMEOUTS | (self.credentials.model_extra or {}),
-            database=self.database,
-            warehouse=self.warehouse,
-            autocommit=True,
-            paramstyle="qmark",
-            log_imported_packages_in_telemetry=False,
-            session_parameters=SESSION | session_parameters,
-        )
+        of_block = self.credentials.model_extra or {}
+        options = {
+            **TIMEOUTS,
+            **of_block,
+            "database": self.database,
+            "warehouse": self.warehouse,
+            "autocommit": True,
+            "paramstyle": "qmark",
+            "log_imported_packages_in_telemetry": False,
+            "session_parameters": {
+                **of_block.get("session_parameters", {}),
+                **SESSION,
+                **session_parameters,
+            },
+        }
+        return self.credentials.get_client(**options)
 
     def __str__(self) -> str:
         """Who and where, for messages."""
         who = self.credentials
         return (
-            f"user {who.user}, account {who.account}, role {who.role},"
+            f"user {who.user}, account {who.account}, role {who.role or 'by default'},"
             f" warehouse {self.warehouse}, database {self.database}"
         )
 

@@ -97,6 +97,7 @@ def test_what_a_block_says_of_host_and_timeouts_reaches_the_connector(
             port=recorded.port,
             protocol="http",
             login_timeout=3,
+            session_parameters={"WEEK_START": 1, "TIMEZONE": "Asia/Tokyo"},
         ),
         database="DB",
         warehouse="WH",
@@ -111,6 +112,7 @@ def test_what_a_block_says_of_host_and_timeouts_reaches_the_connector(
     assert where == ("DAYBREAK", "DB", "WH")
     assert login["PASSWORD"] == SECRET
     assert login["SESSION_PARAMETERS"]["TIMEZONE"] == "UTC"
+    assert login["SESSION_PARAMETERS"]["WEEK_START"] == 1
 
 
 @pytest.mark.parametrize(
