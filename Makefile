@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 UV = $(shell command -v uv || echo .uv/bin/uv)
 
-.PHONY: run bad-day test lint check bench peers blocks lock docs clean
+.PHONY: run bad-day test lint check bench peers blocks check-warehouse lock docs clean
 
 run: .venv/ready ## a night: a day passes in the demo shop, and is copied, built and judged
 	@$(PY) flows/daily.py $(ARGS)
@@ -31,6 +31,9 @@ peers: .venv/ready ## an environment for each peer of the benchmark
 
 blocks: .venv/ready ## save the Prefect blocks that CONFIG names, from environment variables
 	@$(PY) -m tasks.register $(CONFIG)
+
+check-warehouse: .venv/ready ## try whether a night of CONFIG could run, with harmless statements
+	@$(PY) -m tasks.check_warehouse $(CONFIG)
 
 docs: .venv/ready ## write what is generated from the code: the JSON schema and the README's tables
 	@$(PY) -m docs.generate

@@ -4,17 +4,17 @@ Blocks are loaded here and nowhere else: the folders get a function that connect
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import httpx
 from prefect.blocks.core import Block
 from prefect.settings import PREFECT_API_URL
 from psycopg import ProgrammingError
 from psycopg.conninfo import make_conninfo
-from pydantic import ValidationError
+from pydantic import SecretBytes, SecretStr, ValidationError
 
 from tasks import variables
 from tasks.config import Source, Warehouse
@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from prefect_snowflake import SnowflakeCredentials
     from snowflake.connector import SnowflakeConnection
 
-Connect = Callable[[dict[str, Any]], "SnowflakeConnection"]
 SomeBlock = TypeVar("SomeBlock", bound=Block)
 
-# Seconds. A long statement is many short requests, so the network's limit does not limit it.
-TIMEOUTS = {"login_timeout": 15, "network_timeout": 120, "platform_detection_timeout_seconds": 0.0}
+# Seconds; a block may say otherwise. Statements are given limits of their own.
+TIMEOUTS = {"login_timeout": 10, "network_timeout": 120, "platform_detection_timeout_seconds": 0.0}
 SESSION = {
     "CLIENT_TELEMETRY_ENABLED": False,
     # Else a wrong database or warehouse shows only at the first statement that needs it.
@@ -50,29 +49,61 @@ class Login:
         Raises:
             snowflake.connector.Error: When Snowflake refuses it or can't be reached.
         """
-        return self.credentials.get_client(
-            **TIMEOUTS | (self.credentials.model_extra or {}),
-            database=self.database,
-            warehouse=self.warehouse,
-            autocommit=True,
-            paramstyle="qmark",
-            log_imported_packages_in_telemetry=False,
-            session_parameters=SESSION | session_parameters,
+        from snowflake.connector.errors import Error
+
+        try:
+            session: SnowflakeConnection = self._open(session_parameters)
+        except Error as error:
+            error.msg = f"{error.msg} ({self})"  # which often says neither who nor where
+            raise
+        return session
+
+    def _open(self, session_parameters: dict[str, Any]) -> Any:
+        of_block = self.credentials.model_extra or {}
+        options = {
+            **TIMEOUTS,
+            **of_block,
+            "database": self.database,
+            "warehouse": self.warehouse,
+            "autocommit": True,
+            "paramstyle": "qmark",
+            "log_imported_packages_in_telemetry": False,
+            "session_parameters": {
+                **of_block.get("session_parameters", {}),
+                **SESSION,
+                **session_parameters,
+            },
+        }
+        return self.credentials.get_client(**options)
+
+    def __str__(self) -> str:
+        """Who and where, for messages."""
+        who = self.credentials
+        return (
+            f"user {who.user}, account {who.account}, role {who.role or 'by default'},"
+            f" warehouse {self.warehouse}, database {self.database}"
         )
 
+    def environment(self) -> dict[str, str]:
+        """The SNOWFLAKE_* variables that lead another process to the same place.
 
-def snowflake_connect(warehouse: Warehouse) -> Connect:
-    """How to open a session with Snowflake; its argument is the session's parameters.
+        They hold the secrets: for a child's environment and nothing else.
+        """
+        given = {
+            name: _plain(value)
+            for name, argument in variables.CREDENTIALS.items()
+            if (value := getattr(self.credentials, argument, None))
+        }
+        return given | {"SNOWFLAKE_DATABASE": self.database, "SNOWFLAKE_WAREHOUSE": self.warehouse}
+
+
+def snowflake_login(warehouse: Warehouse) -> Login:
+    """The login of the configured block, or of the environment where no block is named.
 
     Raises:
         ConfigError: When the block or a variable is missing, or the private key can't be read.
         TransientError: When Prefect's server does not answer.
     """
-    return snowflake_login(warehouse).connect
-
-
-def snowflake_login(warehouse: Warehouse) -> Login:
-    """The login of the configured block, or of the environment; raises as `snowflake_connect`."""
     login = _login_of_block(warehouse) if warehouse.block else _login_of_environment(warehouse)
     _check_key(login.credentials)
     return login
@@ -135,7 +166,6 @@ def source_conninfo(source: Source) -> str:
         TransientError: When Prefect's server does not answer.
     """
     from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector
-    from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
     from sqlalchemy.engine import make_url
 
     assert source.block is not None
@@ -147,7 +177,9 @@ def source_conninfo(source: Source) -> str:
             f"The block {source.block} connects to {url.get_backend_name()}.",
             remedy="source.block must name a PostgreSQL one; its driver starts with postgresql.",
         )
-    _, arguments = PGDialect_psycopg().create_connect_args(url)
+    # Its dialect knows how SQLAlchemy spells several hosts.
+    dialect = url.set(drivername="postgresql+psycopg").get_dialect()()
+    _, arguments = dialect.create_connect_args(url)
     try:
         return make_conninfo(**arguments, **block.connect_args or {})
     except (ProgrammingError, TypeError) as error:
@@ -168,7 +200,7 @@ def load(kind: type[SomeBlock], name: str) -> SomeBlock:
     label = f"{kind.get_block_type_name()} block {name}"
     try:
         with prefect_server(label):
-            return kind.load(name)
+            return cast(SomeBlock, kind.load(name))
     except ValidationError as error:
         raise ConfigError(
             f"The {label} is not complete: {_first_message(error)}.", remedy="Save it anew."
@@ -208,3 +240,9 @@ def _first_message(error: ValidationError) -> str:
     field_name = ".".join(map(str, first["loc"]))
     said = first["msg"].removeprefix("Value error, ").strip()
     return f"{field_name}: {said}" if field_name else said
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, SecretStr | SecretBytes):
+        value = value.get_secret_value()
+    return value.decode() if isinstance(value, bytes) else str(value)

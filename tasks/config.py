@@ -177,7 +177,9 @@ class Table(Model):
 class Dbt(Model):
     """What dbt builds after the sync."""
 
-    target: str = Field("duckdb", description="Target of dbt/profiles.yml.")
+    target: str | None = Field(
+        None, description="Target of dbt/profiles.yml; the warehouse's kind when empty."
+    )
     select: str | None = Field(None, description="dbt node selection; everything when empty.")
 
 

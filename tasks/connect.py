@@ -1,6 +1,6 @@
 """From the configuration to a source and a warehouse."""
 
-from tasks.blocks import snowflake_connect, source_conninfo
+from tasks.blocks import snowflake_login, source_conninfo
 from tasks.config import Config
 from tasks.source.connection import Source
 from tasks.source.embedded import start
@@ -37,4 +37,5 @@ def open_warehouse(config: Config, **tag: str) -> Warehouse:
         return DuckDBWarehouse(config.warehouse.path, config.warehouse.raw_schema)
     from tasks.warehouse.snowflake import SnowflakeWarehouse
 
-    return SnowflakeWarehouse(snowflake_connect(config.warehouse), config.warehouse.raw_schema, tag)
+    login = snowflake_login(config.warehouse)
+    return SnowflakeWarehouse(login.connect, config.warehouse.raw_schema, tag)

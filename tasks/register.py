@@ -7,7 +7,7 @@ again overwrites them.
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ def register(config: Config) -> Iterator[str]:
     if config.source.block:
         yield register_source(config.source.block)
     if config.warehouse.block:
-        yield from register_snowflake(config.warehouse)
+        yield register_snowflake(config.warehouse)
 
 
 def register_source(name: str) -> str:
@@ -76,14 +76,17 @@ def components_of(url: str) -> "ConnectionComponents":
             ("database", "dbname"),
         )
     }
-    # Several hosts, and sockets, have their place in the query.
-    if given.get("host", "/").replace("-", "").replace(".", "").isalnum():
+    host = given.get("host")
+    if host and not set(host) & set(",/:"):  # others have their place in the query
         named |= {"host": given.pop("host"), "port": given.pop("port", None)}
     return ConnectionComponents(driver="postgresql+psycopg", query=given, **named)
 
 
-def register_snowflake(warehouse: Warehouse) -> Iterator[str]:
-    """Saves credentials, the key's text included, and the connector that uses them."""
+def register_snowflake(warehouse: Warehouse) -> str:
+    """Saves a SnowflakeConnector with its credentials in it, the private key's text included.
+
+    Not as a reference to a block of their own, in which Prefect drops host, port and protocol.
+    """
     from prefect_snowflake import SnowflakeConnector
 
     assert warehouse.block is not None
@@ -92,28 +95,23 @@ def register_snowflake(warehouse: Warehouse) -> Iterator[str]:
     if credentials.private_key_path:
         key = SecretBytes(credentials.private_key_path.read_bytes())
         credentials = credentials.model_copy(update={"private_key": key, "private_key_path": None})
-    connector = SnowflakeConnector(
-        credentials=credentials,
-        database=login.database,
-        warehouse=login.warehouse,
-        schema=warehouse.raw_schema,
-    )
-    label = f"Snowflake Credentials block {warehouse.block}"
-    with prefect_server(label):
-        credentials.save(warehouse.block, overwrite=True)
-    yield f"{label}: account {credentials.account}, user {credentials.user}"
     label = f"Snowflake Connector block {warehouse.block}"
     with prefect_server(label):
-        connector.save(warehouse.block, overwrite=True)
-    yield f"{label}: database {login.database}, warehouse {login.warehouse}"
+        SnowflakeConnector(
+            credentials=credentials,
+            database=login.database,
+            warehouse=login.warehouse,
+            schema=warehouse.raw_schema,
+        ).save(warehouse.block, overwrite=True)
+    return f"{label}: account {credentials.account}, database {login.database}"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Says each block it saved; exits with 2 when something is missing or wrong."""
     parser = argparse.ArgumentParser(prog="make blocks", description="Save the Prefect blocks.")
     parser.add_argument("config", type=Path, help="the configuration that names them")
     try:
-        for made in register(load_config(parser.parse_args().config)):
+        for made in register(load_config(parser.parse_args(arguments).config)):
             print(f"Saved the {made}.")
     except DaybreakError as error:
         print(f"FAILED  {error}", file=sys.stderr)

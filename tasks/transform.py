@@ -12,12 +12,15 @@ import cloudpickle
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import serialize_context
+from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 
-from tasks.config import Config
+from tasks.blocks import snowflake_login
+from tasks.config import Config, Warehouse
 from tasks.dbt_process import Request
 from tasks.errors import TransformFailed
 from tasks.logs import log
+from tasks.variables import CREDENTIALS
 
 PROJECT = Path(__file__).parents[1] / "dbt"
 RESULTS = PROJECT / "target" / "run_results.json"
@@ -40,7 +43,7 @@ def build(config: Config, full_refresh: bool) -> Built:
     Raises:
         TransformFailed: Naming each model or test that failed, or dbt's last words.
     """
-    arguments = ["build", "--target", config.dbt.target]
+    arguments = ["build", "--target", config.dbt.target or config.warehouse.kind]
     if config.dbt.select:
         arguments += ["--select", config.dbt.select]
     if full_refresh:
@@ -77,10 +80,11 @@ def judge(results: dict[str, list[dict[str, str]]]) -> Built:
 
 
 def _run(request: Request, config: Config) -> str:
+    inherited = {name: value for name, value in os.environ.items() if name not in CREDENTIALS}
     environment = {
-        **os.environ,
+        **inherited,
         **get_current_settings().to_environment_variables(exclude_unset=True),
-        "DAYBREAK_WAREHOUSE_PATH": str(config.warehouse.path.resolve()),
+        **_warehouse_variables(config.warehouse),
         "DAYBREAK_RAW_SCHEMA": config.warehouse.raw_schema,
         "DO_NOT_TRACK": "1",
     }
@@ -94,6 +98,14 @@ def _run(request: Request, config: Config) -> str:
         check=False,
     )
     return str(done.stdout, errors="replace")
+
+
+def _warehouse_variables(warehouse: Warehouse) -> dict[str, str]:
+    """What dbt/profiles.yml reads."""
+    if warehouse.kind == "duckdb":
+        return {"DAYBREAK_WAREHOUSE_PATH": str(warehouse.path.resolve())}
+    tag = {"run": flow_run.root_flow_run_id, "step": "transform"}
+    return {**snowflake_login(warehouse).environment(), "DAYBREAK_QUERY_TAG": json.dumps(tag)}
 
 
 def _last_words(output: str) -> str:

@@ -14,11 +14,19 @@ from typing import Any
 import psycopg
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tasks.server import TemporaryServer
 from tasks.source import embedded
 from tests.emulator import Account, Emulator
+from tests.recorded import RecordedAccount, recorded_account
 from tests.warehouses import Copy, DuckDBCopy, SnowflakeCopy
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +34,8 @@ Night = Callable[..., None]
 Start = Callable[..., subprocess.Popen[str]]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Write = Callable[..., Path]
+SetVariables = Callable[..., None]
+WriteKey = Callable[..., Path]
 ON_BOTH = pytest.mark.parametrize("warehouse", ["duckdb", "snowflake"], indirect=True)
 _status = pytest.StashKey[int]()
 
@@ -104,6 +114,55 @@ def snowflake(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Account:
     for name, value in account.environment.items():
         monkeypatch.setenv(name, value)
     return account
+
+
+@pytest.fixture(scope="session")
+def private_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)
+
+
+@pytest.fixture
+def key_file(private_key: rsa.RSAPrivateKey, tmp_path_factory: pytest.TempPathFactory) -> WriteKey:
+    """Writes the private key as PEM, encrypted when a passphrase is given; not in `tmp_path`."""
+
+    def write(passphrase: str = "") -> Path:
+        path = tmp_path_factory.mktemp("keys") / "daybreak.p8"
+        hidden = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
+        path.write_bytes(private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, hidden))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def recorded() -> Iterator[RecordedAccount]:
+    """A Snowflake that gives recorded answers, for what the emulator can't refuse."""
+    with recorded_account() as account:
+        yield account
+
+
+@pytest.fixture
+def login_variables(monkeypatch: pytest.MonkeyPatch, recorded: RecordedAccount) -> SetVariables:
+    """Points SNOWFLAKE_* at the recorded account: all but the way in, changed by what is given."""
+
+    def set_variables(**given: str | None) -> None:
+        for name in [name for name in os.environ if name.startswith("SNOWFLAKE_")]:
+            monkeypatch.delenv(name)
+        complete = {
+            "ACCOUNT": "acme-test",
+            "USER": "loader",
+            "ROLE": "DAYBREAK",
+            "WAREHOUSE": "DAYBREAK_WH",
+            "DATABASE": "DAYBREAK_DB",
+            "HOST": "127.0.0.1",
+            "PORT": str(recorded.port),
+            "PROTOCOL": "http",
+        }
+        for name, value in (complete | given).items():
+            if value is not None:
+                monkeypatch.setenv(f"SNOWFLAKE_{name}", value)
+
+    return set_variables
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ committed. What fakesnow 0.12.1 does otherwise than Snowflake is put right here,
 - `_one_at_a_time` lets one statement of a session run after the other, as DuckDB needs.
 - `_exact_columns` compares the columns of a COPY as they are spelled, and quotes the table's name.
 - `_remove` takes files off a stage.
+- `current_warehouse()`, which it lacks, is DAYBREAK.
 - `_null_instants` keeps a NULL timestamp from being read as 1970.
 - `_created_now` dates tables, which all seem to be of 1970 else, to the moment of asking.
 - `SKIPPED` statements succeed without doing anything.
@@ -51,7 +52,7 @@ SKIPPED = [rf"{COMMENT}(?:alter\s+session|grant|revoke)\b"]
 TEMPORARY = re.compile(r"(create\s+or\s+replace\s+)temp(?:orary)?\s+(?=table|view)", re.I)
 REMOVE = re.compile(r"\s*remove\s+@(\S+)\s*", re.I)
 MERGE = re.compile(rf"{COMMENT}merge\s+into\b", re.I)
-SNAPSHOT_VALUES = re.compile(r"(?<=values)\s*\(([^()]*)\)\s*;?\s*$", re.I)
+SNAPSHOT_VALUES = re.compile(rf"(?<=values)\s*\(([^()]*)\)(?={COMMENT};?\s*$)", re.I)
 MERGING = threading.Lock()
 LOCKED, NOT_COMPILED = 625, 1003
 STATEMENTS = "statements.jsonl"
@@ -199,6 +200,7 @@ def _shim_cursor() -> None:
 
     def shimmed(self: FakeSnowflakeCursor, command: str, *values: Any, **options: Any) -> Any:
         command = _remove(self, _snapshot_values(_permanent(command)))
+        command = command.replace("current_warehouse()", "'DAYBREAK'")
         outside = _merge_outside(self._duck_conn) if MERGE.match(command) else nullcontext()
         with _as_snowflake_says(), outside:
             return execute(self, command, *values, **options)

@@ -34,6 +34,14 @@ DONE: Answer = {
 }
 
 
+def rows(*found: tuple[str, ...]) -> Answer:
+    """A result of text columns, as Snowflake's API spells it."""
+    column = {"type": "text", "nullable": True, "precision": None, "scale": None, "length": 99}
+    kinds = [{**column, "name": f"C{number}"} for number, _ in enumerate(found[0])]
+    data = {"rowtype": kinds, "rowset": found, "total": len(found), "returned": len(found)}
+    return {"success": True, "data": DONE["data"] | data}
+
+
 def refusal(code: str, sqlstate: str, message: str) -> Answer:
     """An error as Snowflake's API spells it."""
     return {
@@ -45,13 +53,15 @@ def refusal(code: str, sqlstate: str, message: str) -> Answer:
 
 
 @dataclass
-class Account:
+class RecordedAccount:
     """What the server answers and was asked; statements are matched by the first fitting pattern.
 
-    `logins` holds each login's query parameters and body data in one dict.
+    `status` is the HTTP status of every answer. `logins` holds each login's query parameters and
+    body data in one dict.
     """
 
     port: int = 0
+    status: int = 200
     login: Answer = field(default_factory=lambda: WELCOME)
     statements: dict[str, Answer] = field(default_factory=dict)
     logins: list[dict[str, Any]] = field(default_factory=list)
@@ -71,9 +81,9 @@ class Account:
 
 
 @contextmanager
-def recorded_account() -> Iterator[Account]:
+def recorded_account() -> Iterator[RecordedAccount]:
     """Serves an account on loopback while the block lasts."""
-    account = Account()
+    account = RecordedAccount()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -81,7 +91,7 @@ def recorded_account() -> Iterator[Account]:
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
             answer = json.dumps(account.answer(self.path, json.loads(body or b"{}"))).encode()
-            self.send_response(200)
+            self.send_response(account.status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()

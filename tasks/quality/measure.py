@@ -72,13 +72,19 @@ def _unique(check: Check, quote: Quote) -> list[Probe]:
     if not check.unique:
         return []
     columns = [quote(column) for column in check.unique]
-    distinct = columns[0] if len(columns) == 1 else f"({', '.join(columns)})"
+    distinct = columns[0] if len(columns) == 1 else " || ".join(map(_delimited, columns))
     present = " and ".join(f"{column} is not null" for column in columns)
     doubled = (
         f"count(case when {present} then 1 end)"
         f" - count(distinct case when {present} then {distinct} end)"
     )
     return [Probe(f"unique {', '.join(check.unique)}", doubled, "0 doubled", _positive)]
+
+
+def _delimited(column: str) -> str:
+    """A column's text behind its length: joined with others, it means these values only."""
+    text = f"cast({column} as varchar)"
+    return f"cast(length({text}) as varchar) || ':' || {text}"
 
 
 def _nulls(check: Check, quote: Quote) -> list[Probe]:
@@ -98,7 +104,7 @@ def _age(check: Check, now: datetime, quote: Quote) -> list[Probe]:
         return []
     column, hours = check.max_age.column, check.max_age.hours
     newest = f"max(cast({quote(column)} as timestamptz))"
-    age = f"date_diff('second', {newest}, cast('{now.isoformat()}' as timestamptz)) / 3600.0"
+    age = f"({now.timestamp()} - date_part('epoch', {newest})) / 3600.0"
     return [
         Probe(
             f"age {column}",

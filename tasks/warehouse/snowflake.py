@@ -47,7 +47,10 @@ class SnowflakeWarehouse:
         self._session.close()
 
     def prepare(self) -> None:
-        self._run("prepare", f"create schema if not exists {self._raw}")
+        # Only where it lacks, since IF NOT EXISTS asks for the privilege to create it all the same.
+        there = "select 1 from information_schema.schemata where schema_name = ?"
+        if not self._run("prepare", there, [self._schema]):
+            self._run("prepare", f"create schema if not exists {self._raw}")
         self._ledger("prepare").create(instant="timestamp_ltz")
         self._staging.create()
         self._staging.sweep()

@@ -52,8 +52,10 @@ PERMANENT = {
     251008: "Check the private key and its passphrase.",
     290403: ACCOUNT,
     290404: ACCOUNT,
+    540001: ACCOUNT,  # the connector's sum of 250001 and 290000, for HTTP 403
 }
 TRANSIENT = {
+    250001: f"{ACCOUNT} If it is right, Snowflake or the network is away; a retry may help.",
     603: "Snowflake failed inside; a retry may help.",
     604: SLOW,
     625: BUSY,

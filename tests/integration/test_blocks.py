@@ -1,32 +1,25 @@
 """Blocks on a real Prefect server: saved from the environment, loaded by a run."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    PrivateFormat,
-)
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect_snowflake import SnowflakeConnector, SnowflakeCredentials
 from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector
 from psycopg.conninfo import conninfo_to_dict
 
-from tasks.blocks import snowflake_connect, snowflake_login, source_conninfo
+from tasks.blocks import snowflake_login, source_conninfo
 from tasks.config import Source, Warehouse, load_config
 from tasks.errors import ConfigError, TransientError
 from tasks.register import components_of, register
-from tests.conftest import Night, Write
-from tests.recorded import recorded_account
+from tests.conftest import Night, SetVariables, Write, WriteKey
+from tests.recorded import RecordedAccount
 from tests.warehouses import Copy
 
 SECRET = "pl4nted-%/:@ secret"
+SOURCE_URL = "postgresql://reader:s3cret@db.example:5433/app?sslmode=verify-full"
 SNOWFLAKE = Warehouse(kind="snowflake", block="sf")
 BLOCKS = {
     "source": {"block": "app-db"},
@@ -41,19 +34,9 @@ def server(prefect_api: str) -> Iterator[None]:
 
 
 @pytest.fixture
-def variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("SNOWFLAKE_")]:
-        monkeypatch.delenv(name)
-    given = {
-        "SOURCE_URL": "postgresql://reader:s3cret@db.example:5433/app?sslmode=verify-full",
-        "SNOWFLAKE_ACCOUNT": "acme-test",
-        "SNOWFLAKE_USER": "loader",
-        "SNOWFLAKE_PASSWORD": SECRET,
-        "SNOWFLAKE_WAREHOUSE": "WH",
-        "SNOWFLAKE_DATABASE": "DB",
-    }
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
+def variables(login_variables: SetVariables, monkeypatch: pytest.MonkeyPatch) -> None:
+    login_variables(PASSWORD=SECRET)
+    monkeypatch.setenv("SOURCE_URL", SOURCE_URL)
 
 
 def saved(prefect_api: str, secrets: bool = False) -> str:
@@ -74,71 +57,62 @@ def test_a_configuration_s_blocks_are_saved_twice_over_and_no_secret_is_said(
     assert said == list(register(config))
     assert said == [
         "SQLAlchemy Connector block app-db: database app, user reader",
-        "Snowflake Credentials block sf: account acme-test, user loader",
-        "Snowflake Connector block sf: database DB, warehouse WH",
+        "Snowflake Connector block sf: account acme-test, database DAYBREAK_DB",
     ]
     assert SECRET in saved(prefect_api, secrets=True)
     assert SECRET not in saved(prefect_api)
     assert "s3cret" not in saved(prefect_api)
     login = snowflake_login(SNOWFLAKE)
-    assert (login.credentials.account, login.database, login.warehouse) == ("acme-test", "DB", "WH")
-    assert conninfo_to_dict(source_conninfo(Source(block="app-db"))) == conninfo_to_dict(
-        os.environ["SOURCE_URL"]
+    assert str(login) == (
+        "user loader, account acme-test, role DAYBREAK, warehouse DAYBREAK_WH, database DAYBREAK_DB"
     )
+    assert conninfo_to_dict(source_conninfo(Source(block="app-db"))) == conninfo_to_dict(SOURCE_URL)
 
 
-@pytest.mark.usefixtures("variables")
 def test_an_encrypted_key_travels_in_the_block_to_workers_without_the_file(
-    config_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config_file: Write,
+    login_variables: SetVariables,
+    key_file: WriteKey,
+    recorded: RecordedAccount,
 ) -> None:
-    key = rsa.generate_private_key(65537, 2048)
-    file = tmp_path / "key.p8"
-    file.write_bytes(
-        key.private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(SECRET.encode())
-        )
-    )
-    monkeypatch.delenv("SNOWFLAKE_PASSWORD")
-    monkeypatch.setenv("SNOWFLAKE_PRIVATE_KEY_PATH", str(file))
-    monkeypatch.setenv("SNOWFLAKE_PRIVATE_KEY_PASSPHRASE", SECRET)
-    with recorded_account() as account:
-        for name, value in (("HOST", "127.0.0.1"), ("PORT", account.port), ("PROTOCOL", "http")):
-            monkeypatch.setenv(f"SNOWFLAKE_{name}", str(value))
-        list(register(load_config(config_file([{"name": "t"}], **BLOCKS))))
-        file.unlink()
-        snowflake_connect(SNOWFLAKE)({}).close()
-        assert account.logins[-1]["AUTHENTICATOR"] == "SNOWFLAKE_JWT"
+    file = key_file(SECRET)
+    login_variables(PRIVATE_KEY_PATH=str(file), PRIVATE_KEY_PASSPHRASE=SECRET)
+    only_warehouse = {**BLOCKS, "source": {"demo": {}}}
+    list(register(load_config(config_file([{"name": "t"}], **only_warehouse))))
+    file.unlink()
+    snowflake_login(SNOWFLAKE).connect({}).close()
+    assert recorded.logins[-1]["AUTHENTICATOR"] == "SNOWFLAKE_JWT"
 
 
-def test_what_a_block_says_of_host_and_timeouts_reaches_the_connector() -> None:
-    with recorded_account() as account:
-        SnowflakeConnector(
-            credentials=SnowflakeCredentials(
-                account="acme-test",
-                user="loader",
-                password=SECRET,
-                role="DAYBREAK",
-                host="127.0.0.1",
-                port=account.port,
-                protocol="http",
-                login_timeout=3,
-            ),
-            database="DB",
-            warehouse="WH",
-            schema="raw",
-        ).save("sf", overwrite=True)
-        connect = snowflake_connect(SNOWFLAKE)
-        one, other = connect({"TIMEZONE": "UTC"}), connect({})
-        assert one is not other
-        assert one.login_timeout == 3
-        login = account.logins[0]
+def test_what_a_block_says_of_host_and_timeouts_reaches_the_connector(
+    recorded: RecordedAccount,
+) -> None:
+    SnowflakeConnector(
+        credentials=SnowflakeCredentials(
+            account="acme-test",
+            user="loader",
+            password=SECRET,
+            role="DAYBREAK",
+            host="127.0.0.1",
+            port=recorded.port,
+            protocol="http",
+            login_timeout=3,
+            session_parameters={"WEEK_START": 1, "TIMEZONE": "Asia/Tokyo"},
+        ),
+        database="DB",
+        warehouse="WH",
+        schema="raw",
+    ).save("sf", overwrite=True)
+    connect = snowflake_login(SNOWFLAKE).connect
+    one, other = connect({"TIMEZONE": "UTC"}), connect({})
+    assert one is not other
+    assert one.login_timeout == 3
+    login = recorded.logins[0]
+    where = (login["roleName"], login["databaseName"], login["warehouse"])
+    assert where == ("DAYBREAK", "DB", "WH")
     assert login["PASSWORD"] == SECRET
-    assert (login["roleName"], login["databaseName"], login["warehouse"]) == (
-        "DAYBREAK",
-        "DB",
-        "WH",
-    )
     assert login["SESSION_PARAMETERS"]["TIMEZONE"] == "UTC"
+    assert login["SESSION_PARAMETERS"]["WEEK_START"] == 1
 
 
 @pytest.mark.parametrize(
@@ -213,7 +187,7 @@ def test_a_missing_block_a_missing_server_and_a_silent_one_are_said() -> None:
     with pytest.raises(ConfigError, match=r"no SQLAlchemy Connector block nowhere.*make blocks"):
         source_conninfo(nowhere)
     with pytest.raises(ConfigError, match=r"no Snowflake Connector block nowhere.*make blocks"):
-        snowflake_connect(Warehouse(kind="snowflake", block="nowhere"))
+        snowflake_login(Warehouse(kind="snowflake", block="nowhere"))
     with (
         temporary_settings({PREFECT_API_URL: None}),
         pytest.raises(ConfigError, match="PREFECT_API_URL names none"),

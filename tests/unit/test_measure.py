@@ -117,3 +117,14 @@ def test_any_row_of_a_query_is_a_breach(rows: int, breached: bool) -> None:
     measurement = offending(Check(relation="mart.orders"), "no orphan", rows)
     assert (measurement.check, measurement.value) == ("sql no orphan", rows)
     assert measurement.breached is breached
+
+
+def test_keys_of_several_columns_are_not_taken_for_one_another(
+    session: duckdb.DuckDBPyConnection,
+) -> None:
+    session.execute("create table mart.pairs as from (values ('1', '23'), ('12', '3')) t(a, b)")
+    check = Check(relation="mart.pairs", unique=["a", "b"])
+    statement, probes = scan(check, NOW, str)
+    row = session.execute(statement).fetchone()
+    assert row is not None
+    assert {each.check: each.value for each in judge(check, probes, row)}["unique a, b"] == 0

@@ -1,0 +1,146 @@
+"""Whole nights on the emulator, dbt and quality included, and what they leave written."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import yaml
+
+from tasks.source import demo
+from tasks.source.embedded import start
+from tasks.transform import PROJECT
+from tests.conftest import ROOT, Run, SetVariables, Write, WriteKey, says
+from tests.emulator import Account, Emulator
+from tests.recorded import RecordedAccount, refusal
+
+SECRETS = {
+    "source": "pl4nted-source",
+    "passphrase": "pl4nted-passphrase",
+    "password": "pl4nted-password",
+}
+
+
+@pytest.fixture
+def kept_server(tmp_path: Path) -> Iterator[str]:
+    """The API URL of a Prefect server whose records stay in a file of the test's."""
+    records = f"sqlite+aiosqlite:///{tmp_path / 'prefect.db'}"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tasks.server"],
+        cwd=ROOT,
+        env={**os.environ, "PREFECT_API_DATABASE_CONNECTION_URL": records},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=(tmp_path / "server.log").open("w"),
+    )
+    assert server.stdout is not None
+    yield f"http://127.0.0.1:{server.stdout.readline().decode().strip()}/api"
+    server.terminate()
+    server.communicate()
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> str:
+    """A small demo shop, whose URL has a password that nobody may see."""
+    url = start(tmp_path / "source")
+    demo.seed(url, 0.02)
+    return url.replace("postgres@", f"postgres:{SECRETS['source']}@", 1)
+
+
+def configuration(tmp_path: Path, name: str, **parts: object) -> Path:
+    """The demo's tables and thresholds into Snowflake, its parts replaced by those given."""
+    document = yaml.safe_load((ROOT / "deployments" / "demo.yaml").read_text())
+    document |= {"source": {"url": "${SOURCE_URL}"}, "warehouse": {"kind": "snowflake"}, **parts}
+    del document["dbt"]
+    path = tmp_path / name
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    return path
+
+
+def written(tmp_path: Path, emulator: Emulator) -> Iterator[Path]:
+    """Every file that runs wrote: the test's own, dbt's, and what Snowflake was asked."""
+    folders = [tmp_path, PROJECT / "target", PROJECT / "logs", emulator.folder]
+    for folder in folders:
+        yield from (path for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.timeout(600)
+def test_two_nights_run_whole_and_a_third_fails_and_no_secret_is_written_anywhere(
+    tmp_path: Path,
+    shop: str,
+    snowflake: Account,
+    emulator: Emulator,
+    kept_server: str,
+    key_file: WriteKey,
+    run_daily: Run,
+) -> None:
+    home = {
+        "SOURCE_URL": shop,
+        "PREFECT_API_URL": kept_server,
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+    }
+    key = {
+        "SNOWFLAKE_PASSWORD": "",
+        "SNOWFLAKE_PRIVATE_KEY_PATH": str(key_file(SECRETS["passphrase"])),
+        "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE": SECRETS["passphrase"],
+    }
+    first = run_daily("--config", configuration(tmp_path, "first.yaml"), environment=home | key)
+    says(first, 0, "13 models and 44 tests passed", "quality  PASSED")
+    [(orders,)] = snowflake.query("select count(*) from mart.orders")
+    assert orders == 2000
+
+    demo.pass_a_day(shop, bad=False)
+    blocks = {"source": {"block": "app-db"}, "warehouse": {"kind": "snowflake", "block": "sf"}}
+    second = configuration(tmp_path, "second.yaml", **blocks)
+    password = home | {"SNOWFLAKE_PASSWORD": SECRETS["password"]}
+    registered = subprocess.run(
+        [sys.executable, "-m", "tasks.register", second],
+        cwd=ROOT,
+        env={**os.environ, **password},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    says(registered, 0, "SQLAlchemy Connector block app-db", "Snowflake Connector block sf")
+    only_blocks = home | {
+        name: "" for name in os.environ if name == "SOURCE_URL" or name.startswith("SNOWFLAKE_")
+    }
+    done = run_daily("--config", second, environment=only_blocks)
+    says(done, 0, "13 models and 44 tests passed", "quality  PASSED")
+    [(orders,)] = snowflake.query("select count(*) from mart.orders")
+    assert orders > 2000
+
+    impossible = [{"relation": "mart.orders", "min_rows": 10**9}]
+    third = configuration(tmp_path, "third.yaml", quality=impossible, **blocks)
+    failed = run_daily("--config", third, "--skip-dbt", environment=only_blocks)
+    says(failed, 1, "mart.orders: rows is", "expected at least 1000000000")
+
+    said = "".join(run.stdout + run.stderr for run in (first, registered, done, failed))
+    leaks = [
+        str(path) for path in written(tmp_path, emulator) if _holds_a_secret(path.read_bytes())
+    ]
+    assert not leaks
+    assert not _holds_a_secret(said.encode())
+    assert (tmp_path / "prefect.db").stat().st_size > 0
+
+
+def _holds_a_secret(written: bytes) -> bool:
+    return any(secret.encode() in written for secret in SECRETS.values())
+
+
+def test_a_refused_login_ends_the_command_before_anything_starts(
+    source: psycopg.Connection,
+    config_file: Write,
+    run_daily: Run,
+    recorded: RecordedAccount,
+    login_variables: SetVariables,
+) -> None:
+    source.execute("create table t (id int primary key)")
+    login_variables(PASSWORD=SECRETS["password"])
+    recorded.login = refusal("390100", "08004", "Incorrect username or password was specified.")
+    done = run_daily("--config", config_file([{"name": "t"}], warehouse={"kind": "snowflake"}))
+    says(done, 2, "Incorrect username or password", "user loader, account acme-test")
+    assert SECRETS["password"] not in done.stdout + done.stderr
