@@ -16,15 +16,17 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from flows.extract_load import extract_load
 from flows.quality import PASSED, quality
 from flows.transform import transform
-from tasks.attempt import Outcome
+from tasks.attempt import Outcome, Prepared
 from tasks.command import DEMO, main
-from tasks.config import Config, Table, load_config
-from tasks.errors import DaybreakError, StaleSnapshot, SyncFailed, TransientError
+from tasks.config import load_config
+from tasks.connect import open_warehouse
+from tasks.errors import StaleSnapshot, TransientError
 from tasks.logs import log
-from tasks.plan import chosen, plan
-from tasks.report import Night, report
+from tasks.night import Night, Result, outdated
+from tasks.plan import Plan, chosen, plan
+from tasks.publish import publish, withhold
+from tasks.report import report
 from tasks.retry import JITTER, delays, is_transient
-from tasks.source.snapshot import Keeper
 
 TABLES_AT_ONCE = 4
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=TABLES_AT_ONCE)
@@ -52,9 +54,9 @@ def daily(
         skip_quality: Don't measure.
     """
     settings = load_config(Path(config))
-    night = Night(run_id=str(flow_run.id))
+    night = Night(str(flow_run.id), config, settings, chosen(settings, tables), full_refresh)
     try:
-        sync(night, settings, config, chosen(settings, tables), full_refresh)
+        sync(night)
         if not skip_dbt:
             night.built = transform(config, full_refresh)
         if not skip_quality:
@@ -64,35 +66,36 @@ def daily(
         report(night)
 
 
-def sync(
-    night: Night, settings: Config, config: str, tables: list[Table], full_refresh: bool
-) -> None:
-    """Maps the subflow over the tables and judges every one; the others go on when one fails."""
-    with plan(settings, tables) as keeper:
-        runs = sync_table.with_options(
-            retries=settings.defaults.retries, retry_delay_seconds=delays(settings.defaults)
-        ).map(
-            [table.name for table in tables],
-            keeper=unmapped(keeper),
-            config=unmapped(config),
-            run_id=unmapped(night.run_id),
-            full_refresh=unmapped(full_refresh),
-        )
-        wait(runs)
-    for table, run in zip(tables, runs, strict=True):
-        result = run.state.result(raise_on_failure=False)
-        if isinstance(result, Outcome):
-            night.outcomes.append(result)
-        elif isinstance(result, DaybreakError):
-            night.failures[table.name] = str(result.about(table.name))
-        else:
-            night.failures[table.name] = f"{table.name}: {result!r}"
-    if night.failures:
-        raise SyncFailed(
-            f"{len(night.failures)} of {len(tables)} tables were not published:\n  "
-            + "\n  ".join(night.failures.values()),
-            remedy="\nThe other tables are published; dbt did not run.",
-        )
+def sync(night: Night) -> None:
+    """Copies the tables and judges every one; the others go on when one fails.
+
+    Where tables are published together, all are staged first, and on one snapshot.
+    """
+    with plan(night.settings, night.tables) as planned:
+        results = copy(night, planned, [table.name for table in night.tables])
+        while behind := outdated(results):
+            with open_warehouse(night.settings, run=night.run_id) as warehouse:
+                withhold(warehouse, behind, "the snapshot was lost: read again on a new one")
+            results |= copy(night, planned, [one.attempt.table.name for one in behind])
+    night.settle(results)
+    if night.prepared:
+        with open_warehouse(night.settings, run=night.run_id) as warehouse:
+            if night.failures:
+                night.outcomes += withhold(warehouse, night.prepared, "another table failed")
+            else:
+                night.outcomes += publish(warehouse, night.prepared)
+    night.check()
+
+
+def copy(night: Night, planned: Plan, names: list[str]) -> dict[str, Result]:
+    """Maps the subflow over the tables, and waits for all of them."""
+    defaults = night.settings.defaults
+    runs = sync_table.with_options(
+        retries=defaults.retries, retry_delay_seconds=delays(defaults)
+    ).map(names, night=unmapped(night), planned=unmapped(planned))
+    wait(runs)
+    ended = (run.state.result(raise_on_failure=False) for run in runs)
+    return dict(zip(names, ended, strict=True))
 
 
 @task(
@@ -103,15 +106,17 @@ def sync(
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def sync_table(table: str, keeper: Keeper, config: str, run_id: str, full_refresh: bool) -> Outcome:
+def sync_table(table: str, night: Night, planned: Plan) -> Outcome | Prepared:
     """One table's subflow on the run's current snapshot; carries the retries a flow can't have."""
-    snapshot = keeper.current()
+    snapshot, states = planned.current()
     try:
-        return extract_load(table, config, run_id, snapshot, full_refresh)
+        return extract_load(
+            table, night.config, night.run_id, snapshot, states[table], night.full_refresh
+        )
     except TransientError as error:
         log.warning("%s", error.about(table))
         if isinstance(error, StaleSnapshot):
-            keeper.discard(snapshot)
+            planned.discard(snapshot)
         raise
 
 

@@ -72,32 +72,8 @@ class Attempt:
             hand_over=partial(warehouse.upload, self.staged),
         )
 
-    def publication(self, extracted: Extract, staged: Staged) -> Publication:
-        """What publishing this attempt changes."""
-        watermark = None
-        if self.table.mode == "incremental":
-            watermark = next_watermark(self.watermark, extracted.largest, self.snapshot.floor)
-        key = [field for field in self.contract.fields if field.name in self.contract.key]
-        return Publication(
-            staged=staged,
-            mode="replace" if self.lower is None else "merge",
-            key=key,
-            state=self.state,
-            watermark=watermark,
-            fingerprint=self.contract.fingerprint,
-            record=self.record("published", extracted, staged, watermark=watermark),
-        )
-
-    def record(
-        self,
-        outcome: str,
-        extracted: Extract | None = None,
-        staged: Staged | None = None,
-        **more: Any,
-    ) -> dict[str, Any]:
-        """This attempt's row of `sync_runs`."""
-        extracted = extracted or Extract()
-        rows = staged.rows if staged else 0
+    def record(self, outcome: str, **figures: Any) -> dict[str, Any]:
+        """This attempt's row of `sync_runs`; a failed one has no figures."""
         return {
             "run_id": self.run_id,
             "table_name": self.table.target,
@@ -108,16 +84,53 @@ class Attempt:
             "snapshot_lsn": self.snapshot.lsn,
             "snapshot_at": self.snapshot.taken_at,
             "lower_bound": self.lower.isoformat() if self.lower else None,
-            "rows_read": extracted.rows_read,
-            "rows_staged": rows,
-            "rows_published": rows if outcome == "published" else 0,
-            "rows_dead_lettered": extracted.rows_dead,
-            "cells_coerced": extracted.coerced.total(),
-            "bytes_read": extracted.bytes,
+            "rows_read": 0,
+            "rows_published": 0,
+            "rows_dead_lettered": 0,
             "seconds": time.monotonic() - self.started,
             "finished_at": datetime.now(UTC),
-            **more,
+            **figures,
         }
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An attempt that is staged and audited, and waits to be published."""
+
+    attempt: Attempt
+    extracted: Extract
+    staged: Staged
+
+    def publication(self) -> Publication:
+        """What publishing the attempt changes."""
+        attempt, contract = self.attempt, self.attempt.contract
+        watermark = None
+        if attempt.table.mode == "incremental":
+            floor = attempt.snapshot.floor
+            watermark = next_watermark(attempt.watermark, self.extracted.largest, floor)
+        return Publication(
+            staged=self.staged,
+            mode="replace" if attempt.lower is None else "merge",
+            key=[field for field in contract.fields if field.name in contract.key],
+            state=attempt.state,
+            watermark=watermark,
+            fingerprint=contract.fingerprint,
+            record=self.record("published", watermark=watermark, rows_published=self.staged.rows),
+        )
+
+    def record(self, outcome: str, **figures: Any) -> dict[str, Any]:
+        """The attempt's row of `sync_runs`, with what was read and staged."""
+        return self.attempt.record(
+            outcome,
+            **{
+                "rows_read": self.extracted.rows_read,
+                "rows_staged": self.staged.rows,
+                "rows_dead_lettered": self.extracted.rows_dead,
+                "cells_coerced": self.extracted.coerced.total(),
+                "bytes_read": self.extracted.bytes,
+                **figures,
+            },
+        )
 
 
 def outcome_of(record: dict[str, Any], table: Table) -> Outcome:

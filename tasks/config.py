@@ -281,8 +281,6 @@ def _expectation(error: ErrorDetails) -> str:
 
 def _not_built(config: Config) -> Iterator[tuple[tuple[int | str, ...], str]]:
     """Settings of later versions, each with where it stands."""
-    if config.publish == "together":
-        yield ("publish",), "together"
     if config.dead_letters:
         yield ("dead_letters",), "a store of dead-letter files"
     if config.notify:

@@ -3,15 +3,15 @@
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.attempt import Attempt
+from tasks.attempt import Attempt, Prepared
 from tasks.quality.audit import check_breaker, check_counts, check_shrink
 from tasks.transfer.extract import Extract
-from tasks.warehouse.base import Staged, Warehouse
+from tasks.warehouse.base import Warehouse
 
 
 @task(name="load", cache_policy=NO_CACHE, persist_result=False)
-def load(warehouse: Warehouse, attempt: Attempt, extracted: Extract) -> Staged:
-    """Stages what was extracted.
+def load(warehouse: Warehouse, attempt: Attempt, extracted: Extract) -> Prepared:
+    """Stages and audits what was extracted.
 
     Raises:
         PermanentError: When rows were lost on the way.
@@ -23,4 +23,4 @@ def load(warehouse: Warehouse, attempt: Attempt, extracted: Extract) -> Staged:
     check_counts(name, extracted.rows_read, extracted.rows_dead, staged.rows)
     if attempt.lower is None:
         check_shrink(name, table.breaker, warehouse.rows(table.target), staged.rows)
-    return staged
+    return Prepared(attempt, extracted, staged)

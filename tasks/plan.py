@@ -1,20 +1,23 @@
 """The night's plan: which tables, held against the source, and the snapshot they share."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from typing import Self
 
 import psycopg
 
 from tasks.config import Config, Table
 from tasks.connect import open_source, open_warehouse
-from tasks.errors import ConfigError
+from tasks.errors import ConfigError, DaybreakError
 from tasks.logs import log
 from tasks.source.catalog import Relation, introspect
+from tasks.source.connection import Source
 from tasks.source.demo import seed
-from tasks.source.snapshot import Keeper, Snapshot
+from tasks.source.snapshot import Floor, Keeper, Snapshot
 from tasks.transfer.extract import make_contract
-from tasks.transfer.watermark import check_floor
+from tasks.warehouse.base import State
 
 OLD_FLOOR = timedelta(hours=1)
 
@@ -60,24 +63,60 @@ def check(config: Config, names: list[str] | None) -> None:
     open_warehouse(config).__exit__()
 
 
+class Plan:
+    """What every table of a night starts from: one snapshot, and the states before it was taken.
+
+    A state that was read earlier than the snapshot keeps its version guard true: whoever publishes
+    a table after it wins, and this night, whose snapshot may be older, does not.
+    """
+
+    def __init__(self, config: Config, tables: list[Table], source: Source) -> None:
+        self._config = config
+        self._tables = tables
+        self._lock = threading.Lock()
+        self._keeper = Keeper(source, self._before_snapshot)
+        self._states: dict[str, State] = {}
+
+    @contextmanager
+    def open(self) -> Iterator[Self]:
+        with self._keeper:
+            yield self
+
+    def current(self) -> tuple[Snapshot, dict[str, State]]:
+        """The snapshot and the states by table; both are new when the last one was lost."""
+        with self._lock:
+            return self._keeper.current(), self._states
+
+    def discard(self, snapshot: Snapshot) -> None:
+        """Ends a snapshot that a table can't be read on any more."""
+        self._keeper.discard(snapshot)
+
+    def _before_snapshot(self, session: psycopg.Connection) -> dict[str, Relation]:
+        with open_warehouse(self._config, step="plan") as warehouse:
+            self._states = {table.name: warehouse.state(table.target) for table in self._tables}
+        found: dict[str, Relation] = {}
+        for table in self._tables:
+            with suppress(DaybreakError):  # the table's own subflow meets it again, and fails
+                found |= relations(self._config, [table], session)
+        return found
+
+
 @contextmanager
-def plan(config: Config, tables: list[Table]) -> Iterator[Keeper]:
+def plan(config: Config, tables: list[Table]) -> Iterator[Plan]:
     """Readies the warehouse and keeps one snapshot of the source open while tables are read."""
-    with open_warehouse(config) as warehouse:
+    with open_warehouse(config, step="plan") as warehouse:
         warehouse.prepare()
     source = open_source(config)
     if config.source.demo:
         seed(source.url, config.source.demo.scale)
-    with Keeper(source, lambda session: relations(config, tables, session)) as keeper:
-        report_floor(keeper.current(), tables)
-        yield keeper
+    with Plan(config, tables, source).open() as planned:
+        snapshot, _ = planned.current()
+        report_floor(snapshot.floor)
+        yield planned
 
 
-def report_floor(snapshot: Snapshot, tables: list[Table]) -> None:
-    """Refuses tables whose watermark can't be made safe, and names what holds it back for long."""
-    floor = snapshot.floor
-    for table in tables:
-        check_floor(floor, table)
+def report_floor(floor: Floor) -> None:
+    """Names what holds the watermarks back for long."""
     if floor.oldest and floor.clock - floor.oldest > OLD_FLOOR:
         log.warning(
             "A transaction has been open since %s (%s): rows from then on are read again each"

@@ -1,27 +1,72 @@
-"""The task that makes a staged table visible, in one transaction with its ledger rows."""
+"""The end of an attempt: its staged table made visible, withheld, or given up."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.attempt import Attempt, Outcome, outcome_of
+from tasks.attempt import Attempt, Outcome, Prepared, outcome_of
+from tasks.errors import DaybreakError
 from tasks.logs import log
-from tasks.transfer.extract import Extract
-from tasks.warehouse.base import Staged, Warehouse
+from tasks.warehouse.base import Warehouse
 
 
 @task(name="publish", cache_policy=NO_CACHE, persist_result=False)
-def publish(warehouse: Warehouse, attempt: Attempt, extracted: Extract, staged: Staged) -> Outcome:
-    """Publishes the attempt; when another run was faster, says so and leaves its rows alone."""
-    publication = attempt.publication(extracted, staged)
-    if warehouse.publish(publication):
-        log.info(
-            "%s: %s rows published, %s dead letters",
-            attempt.table.name,
-            f"{staged.rows:,}",
-            f"{extracted.rows_dead:,}",
-        )
-        return outcome_of(publication.record, attempt.table)
-    record = attempt.record("superseded", extracted, staged)
-    warehouse.record(record)
-    log.info("%s: another run published it first, and its rows stand", attempt.table.name)
-    return outcome_of(record, attempt.table)
+def publish(warehouse: Warehouse, prepared: list[Prepared]) -> list[Outcome]:
+    """Publishes attempts in one transaction with their ledger rows.
+
+    When another run was faster with one of them, says so and leaves that run's rows alone.
+    """
+    with recorded(warehouse, [one.attempt for one in prepared]):
+        publications = [one.publication() for one in prepared]
+        if not warehouse.publish(publications):
+            log.info("%s: another run published it first, and its rows stand", _names(prepared))
+            return _kept_back(warehouse, prepared, "superseded")
+    for one in prepared:
+        name, dead = one.attempt.table.name, f"{one.extracted.rows_dead:,}"
+        log.info("%s: %s rows published, %s dead letters", name, f"{one.staged.rows:,}", dead)
+        _discard(warehouse, one.attempt)
+    return [
+        outcome_of(publication.record, one.attempt.table)
+        for one, publication in zip(prepared, publications, strict=True)
+    ]
+
+
+def withhold(warehouse: Warehouse, prepared: list[Prepared], why: str) -> list[Outcome]:
+    """Gives up attempts that may not be published without the others."""
+    log.info("%s: not published, since %s", _names(prepared), why)
+    return _kept_back(warehouse, prepared, "withheld")
+
+
+@contextmanager
+def recorded(warehouse: Warehouse, attempts: list[Attempt]) -> Iterator[None]:
+    """Keeps a failure of the attempts in the ledger, and drops what they have staged."""
+    try:
+        yield
+    except BaseException as error:
+        for attempt in attempts:
+            # The first failure is the one to tell of, even if the warehouse is what failed.
+            with suppress(DaybreakError):
+                warehouse.record(attempt.record("failed", error=str(error)))
+            _discard(warehouse, attempt)
+        raise
+
+
+def _kept_back(warehouse: Warehouse, prepared: list[Prepared], outcome: str) -> list[Outcome]:
+    outcomes = []
+    for one in prepared:
+        record = one.record(outcome)
+        warehouse.record(record)
+        _discard(warehouse, one.attempt)
+        outcomes.append(outcome_of(record, one.attempt.table))
+    return outcomes
+
+
+def _discard(warehouse: Warehouse, attempt: Attempt) -> None:
+    with suppress(DaybreakError):  # the next night sweeps it
+        warehouse.discard(attempt.staged)
+
+
+def _names(prepared: list[Prepared]) -> str:
+    return ", ".join(one.attempt.table.name for one in prepared)

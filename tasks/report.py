@@ -1,7 +1,6 @@
 """What a person sees of a night: the summary table, on the terminal and as a Prefect artifact."""
 
 import io
-from dataclasses import dataclass, field
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
@@ -9,21 +8,10 @@ from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 from rich.table import Table
 
-from tasks.attempt import Outcome, as_row
-from tasks.transform import Built
+from tasks.attempt import as_row
+from tasks.night import Night
 
 NUMBERS = ("rows read", "published", "dead letters", "seconds")
-
-
-@dataclass
-class Night:
-    """What is known of the night so far; filled step by step."""
-
-    run_id: str
-    outcomes: list[Outcome] = field(default_factory=list)
-    failures: dict[str, str] = field(default_factory=dict)
-    built: Built | None = None
-    verdict: str | None = None
 
 
 @task(name="report", cache_policy=NO_CACHE, persist_result=False)

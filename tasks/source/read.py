@@ -51,7 +51,7 @@ def guarded(source: Source, snapshot: Snapshot, table: str, relation: Relation) 
         except psycopg.errors.WrongObjectType:  # a materialised view or foreign table
             session.execute("rollback")
         now = introspect(session, relation.schema, relation.name)
-        if not now.storage == relation.storage == snapshot.shapes[table]:
+        if not now.storage == relation.storage == snapshot.shapes.get(table):
             raise StaleSnapshot(
                 "The table was altered or rewritten after the run's snapshot.",
                 remedy="It is read again on a new snapshot.",

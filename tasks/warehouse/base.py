@@ -92,8 +92,8 @@ class Warehouse(Protocol):
     def stage(self, staged: Staged, files: list[StagingFile], letters: list[StagingFile]) -> Staged:
         """Loads the uploaded files into staging tables; the result knows the rows loaded."""
 
-    def publish(self, publication: Publication) -> bool:
-        """Publishes in one transaction; False when another run published the table first."""
+    def publish(self, publications: list[Publication]) -> bool:
+        """Publishes in one transaction; False when another run published one of them first."""
 
     def discard(self, staged: Staged) -> None:
         """Drops an attempt's staging tables, if they are there."""

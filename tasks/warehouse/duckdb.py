@@ -123,19 +123,13 @@ class DuckDBWarehouse:
             )
         return replace(staged, rows=loaded)
 
-    def publish(self, publication: Publication) -> bool:
+    def publish(self, publications: list[Publication]) -> bool:
         try:
             with _publishing[self._path], self._transaction():
-                self._ledger.publish_letters(
-                    publication,
-                    staging=self._name(publication.staged.name),
-                    letters=self._name(publication.staged.letters),
-                    same_key=self._same_key(publication.key),
-                )
-                self._publish_rows(publication)
-                self._ledger.add("sync_runs", [publication.record])
-                if not self._ledger.advance(publication):
-                    raise LostRace
+                for publication in publications:
+                    self._publish_letters(publication)
+                    self._publish_rows(publication)
+                    self._ledger.close(publication)
         except LostRace:
             return False
         return True
@@ -159,6 +153,14 @@ class DuckDBWarehouse:
 
     def store_quality(self, rows: list[dict[str, Any]]) -> None:
         self._ledger.add("quality_results", rows)
+
+    def _publish_letters(self, publication: Publication) -> None:
+        self._ledger.publish_letters(
+            publication,
+            staging=self._name(publication.staged.name),
+            letters=self._name(publication.staged.letters),
+            same_key=self._same_key(publication.key),
+        )
 
     def _publish_rows(self, publication: Publication) -> None:
         table = publication.staged.table

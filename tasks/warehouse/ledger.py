@@ -171,20 +171,27 @@ class Ledger:
         values = [table, merge, now, run_id, now, run_id, table]
         self._query(ADD_LETTERS.format(**names), values)
 
-    def advance(self, publication: Publication) -> bool:
-        """Moves the state on; False when another run has done so since it was read."""
+    def close(self, publication: Publication) -> None:
+        """Adds the row of `sync_runs` and moves the state on.
+
+        Raises:
+            LostRace: When another run has moved it since it was read.
+        """
+        self.add("sync_runs", [publication.record])
+        staged = publication.staged
         [(advanced, *_)] = self._query(
             ADVANCE_STATE.format(raw=self._raw),
             [
                 publication.watermark,
                 publication.fingerprint,
-                publication.staged.synced_at,
-                publication.staged.run_id,
-                publication.staged.table,
+                staged.synced_at,
+                staged.run_id,
+                staged.table,
                 publication.state.version,
             ],
         )
-        return bool(advanced == 1)
+        if advanced != 1:
+            raise LostRace
 
 
 class LostRace(Exception):

@@ -56,11 +56,11 @@ def round_trip(warehouse: Warehouse, raw_schema: str) -> Iterator[str]:
     raw = warehouse.quote(raw_schema)
     with _staged(warehouse, raw) as staged:
         publication = _publication(staged, warehouse.state(staged.table))
-        if warehouse.publish(replace(publication, state=State(version=-1))):
+        if warehouse.publish([replace(publication, state=State(version=-1))]):
             raise PermanentError(
                 "A publish on an outdated state went through.", remedy="Report this."
             )
-        warehouse.publish(publication)
+        warehouse.publish([publication])
         columns = [warehouse.quote(field.name) for field in FIELDS]
         rows = warehouse.query(
             f"select {', '.join(columns)} from {raw}.{warehouse.quote(staged.table)}"

@@ -81,21 +81,16 @@ class SnowflakeWarehouse:
         self._staging.load(staged, files, letters)
         return replace(staged, rows=sum(file.rows for file in files))
 
-    def publish(self, publication: Publication) -> bool:
-        self._ready_target(publication.staged)
+    def publish(self, publications: list[Publication]) -> bool:
+        for publication in publications:
+            self._ready_target(publication.staged)
         ledger = self._ledger("publish")
         try:
-            with self._transaction(publication.staged):
-                self._publish_rows(publication)
-                ledger.publish_letters(
-                    publication,
-                    staging=self._name(publication.staged.name),
-                    letters=self._name(publication.staged.letters),
-                    same_key=_same_key(publication.key),
-                )
-                ledger.add("sync_runs", [publication.record])
-                if not ledger.advance(publication):
-                    raise LostRace
+            with self._transaction(publications[0].staged):
+                for publication in publications:
+                    self._publish_rows(publication)
+                    self._publish_letters(publication)
+                    ledger.close(publication)
         except LostRace:
             return False
         return True
@@ -160,6 +155,14 @@ class SnowflakeWarehouse:
             f"{insert} {target} ({', '.join(names)})"
             f" select {', '.join(values)}, ?, ? from {staging} s",
             [staged.synced_at, staged.run_id],
+        )
+
+    def _publish_letters(self, publication: Publication) -> None:
+        self._ledger("publish").publish_letters(
+            publication,
+            staging=self._name(publication.staged.name),
+            letters=self._name(publication.staged.letters),
+            same_key=_same_key(publication.key),
         )
 
     @contextmanager

@@ -21,22 +21,24 @@ def transfer(config: Config) -> Outcome:
     """Snapshot, read, screen, stage, audit and publish, without Prefect around the tasks."""
     [table] = config.tables
     source = open_source(config)
-    with plan(config, [table]) as keeper, open_warehouse(config) as warehouse:
+    with plan(config, [table]) as planned, open_warehouse(config) as warehouse:
         with source.connect() as session:
             relation = relations(config, [table], session)[table.name]
+        snapshot, states = planned.current()
         attempt = Attempt(
             table=table,
             run_id="00000000-0000-0000-0000-000000000000",
             contract=make_contract(table, relation),
-            snapshot=keeper.current(),
-            state=warehouse.state(table.target),
+            snapshot=snapshot,
+            state=states[table.name],
             full_refresh=False,
         )
         files = attempt.staging_files(warehouse, config.warehouse.file_size)
         with files.open():
             extracted = extract.fn(source, attempt, config.source.streams, files)
-            staged = load.fn(warehouse, attempt, extracted)
-        return publish.fn(warehouse, attempt, extracted, staged)
+            prepared = load.fn(warehouse, attempt, extracted)
+        [outcome] = publish.fn(warehouse, [prepared])
+        return outcome
 
 
 def main() -> None:

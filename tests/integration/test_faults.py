@@ -3,8 +3,6 @@
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -12,6 +10,7 @@ import pytest
 
 from tests.compare import assert_copied
 from tests.conftest import Run, Start, Write, ended, says
+from tests.interference import blocked, gated
 from tests.warehouses import Copy
 
 ROWS = 200_000
@@ -31,28 +30,11 @@ def config(source: psycopg.Connection, config_file: Write, run_daily: Run) -> Pa
         "insert into rows select g, sha512(g::text::bytea)::text from generate_series(1, %s) g",
         [ROWS],
     )
-    source.execute(
-        "create view t as select rows.* from rows, (select pg_advisory_xact_lock_shared(7)) gate"
-    )
+    source.execute(gated("t", "rows"))
     path = config_file([{"name": "t"}], defaults={"retries": 1, "retry_delay": "${DELAY:-1s}"})
     says(run_daily("--config", path, "--skip-dbt"), 0)
     source.execute("update rows set note = 'new' || note")
     return path
-
-
-@contextmanager
-def blocked(source_url: str) -> Iterator[Callable[[], int]]:
-    """Keeps readers waiting; yields what waits until one is there and returns its pid."""
-    waiting = "select pid from pg_locks where locktype = 'advisory' and not granted"
-    with psycopg.connect(source_url) as session:
-        session.execute("select pg_advisory_xact_lock(7)")
-
-        def until_read() -> int:
-            while (found := session.execute(waiting).fetchone()) is None:
-                time.sleep(0.05)
-            return int(found[0])
-
-        yield until_read
 
 
 def test_a_lost_connection_is_retried_and_the_ledger_keeps_both_attempts(

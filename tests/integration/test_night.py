@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from tasks.errors import SyncFailed, TransientError
+from tasks.errors import SyncFailed
 from tests.conftest import ON_BOTH, Night, Write
 from tests.warehouses import Copy
 
@@ -126,7 +126,7 @@ def test_a_table_that_stays_locked_is_told_instead_of_waited_for(
     source.execute("create table t (id int primary key)")
     with psycopg.connect(source_url) as other:
         other.execute("lock table t in access exclusive mode")
-        with pytest.raises(TransientError, match=r"t: .*Another session holds a lock"):
+        with pytest.raises(SyncFailed, match=r"t: .*Another session holds a lock"):
             night(config_file([{"name": "t"}]))
 
 
