@@ -15,29 +15,35 @@ from tasks.config import Config, load_config
 from tasks.connect import open_warehouse
 from tasks.errors import DaybreakError
 from tasks.transform import PROJECT
-from tasks.warehouse.base import Warehouse
 from tasks.warehouse.round_trip import round_trip
 
 COULD_NOT, CAN_NOT_START = 1, 2
 
 
-def findings(config: Config, warehouse: Warehouse) -> Iterator[tuple[str, str]]:
+def findings(config: Config) -> Iterator[tuple[str, str]]:
     """What was tried and what is wrong with it, which is empty when all is well.
 
     The round trip needs what is tried before it, so it comes only when nothing is missing.
     """
-    raw = config.warehouse.raw_schema
     refused = False
     if config.warehouse.kind == "snowflake":
-        from tasks.warehouse.privileges import probes
-
-        for probe in probes(warehouse, raw, dbt_schemas()):
-            said = probe.refusal(warehouse)
-            refused = refused or said is not None
-            yield probe.what, f"{said} {probe.grant}" if said else ""
+        for tried, wrong in _privileges(config):
+            refused = refused or bool(wrong)
+            yield tried, wrong
     if not refused:
-        warehouse.prepare()
-        yield "publish a row of every type and read it back", "; ".join(round_trip(warehouse, raw))
+        with open_warehouse(config, step="check") as warehouse:
+            warehouse.prepare()
+            differences = round_trip(warehouse, config.warehouse.raw_schema)
+            yield "publish a row of every type and read it back", "; ".join(differences)
+
+
+def _privileges(config: Config) -> Iterator[tuple[str, str]]:
+    from tasks.warehouse.privileges import probes
+
+    with open_warehouse(config, step="check") as warehouse:
+        for probe in probes(warehouse, config.warehouse.raw_schema, dbt_schemas()):
+            said = probe.refusal(warehouse)
+            yield probe.what, f"{said} {probe.grant}" if said else ""
 
 
 def dbt_schemas() -> list[str]:
@@ -62,11 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = CAN_NOT_START
     try:
         config = load_config(parser.parse_args(arguments).config)
-        with open_warehouse(config, step="check") as warehouse:
-            code = 0
-            for tried, wrong in findings(config, warehouse):
-                code = COULD_NOT if wrong else code
-                print(f"{'FAILED' if wrong else 'ok':<8} {tried}{f': {wrong}' if wrong else ''}")
+        open_warehouse(config, step="check").__exit__()
+        code = 0
+        for tried, wrong in findings(config):
+            code = COULD_NOT if wrong else code
+            print(f"{'FAILED' if wrong else 'ok':<8} {tried}{f': {wrong}' if wrong else ''}")
     except DaybreakError as error:
         print(f"FAILED  {error}", file=sys.stderr)
         return code or COULD_NOT

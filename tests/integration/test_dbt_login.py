@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
@@ -15,8 +16,10 @@ from tasks.transform import PROJECT
 from tests.conftest import SetVariables, WriteKey
 from tests.recorded import RecordedAccount
 
+TAG = '{"run": "0b6e", "step": "transform"}'
 
-def logged_in(recorded: RecordedAccount, tmp_path: Path) -> dict[str, str]:
+
+def logged_in(recorded: RecordedAccount, tmp_path: Path) -> dict[str, Any]:
     """The login that `dbt debug` asked for, in the environment of a run's child."""
     given = snowflake_login(Warehouse(kind="snowflake")).environment()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SNOWFLAKE_")}
@@ -27,7 +30,7 @@ def logged_in(recorded: RecordedAccount, tmp_path: Path) -> dict[str, str]:
             *("--log-path", tmp_path),
         ],
         cwd=PROJECT,
-        env={**kept, **given, "DO_NOT_TRACK": "1"},
+        env={**kept, **given, "DAYBREAK_QUERY_TAG": TAG, "DO_NOT_TRACK": "1"},
         capture_output=True,
         text=True,
         check=False,
@@ -35,6 +38,7 @@ def logged_in(recorded: RecordedAccount, tmp_path: Path) -> dict[str, str]:
     assert recorded.logins, done.stdout + done.stderr
     login = recorded.logins[-1]
     assert login["ACCOUNT_NAME"] == "acme-test"
+    assert login["SESSION_PARAMETERS"]["QUERY_TAG"] == TAG
     assert (login["databaseName"], login["warehouse"]) == ("DAYBREAK_DB", "DAYBREAK_WH")
     return login
 

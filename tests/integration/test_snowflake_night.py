@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from tasks.source import demo
-from tasks.source.embedded import start
 from tasks.transform import PROJECT
 from tests.conftest import ROOT, Run, SetVariables, Write, WriteKey, says
 from tests.emulator import Account, Emulator
@@ -43,11 +42,10 @@ def kept_server(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> str:
+def shop(source_url: str) -> str:
     """A small demo shop, whose URL has a password that nobody may see."""
-    url = start(tmp_path / "source")
-    demo.seed(url, 0.02)
-    return url.replace("postgres@", f"postgres:{SECRETS['source']}@", 1)
+    demo.seed(source_url, 0.02)
+    return source_url.replace("postgres@", f"postgres:{SECRETS['source']}@", 1)
 
 
 def configuration(tmp_path: Path, name: str, **parts: object) -> Path:
