@@ -25,9 +25,12 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tasks.server import TemporaryServer
 from tasks.source import embedded
+from tasks.warehouse.base import Publication, Warehouse
+from tests import warehouses
+from tests.dialect import not_snowflake
 from tests.emulator import Account, Emulator
 from tests.recorded import RecordedAccount, recorded_account
-from tests.warehouses import Copy, DuckDBCopy, SnowflakeCopy
+from tests.warehouses import Copy, DuckDBCopy, Rows, SnowflakeCopy
 
 ROOT = Path(__file__).parents[1]
 Night = Callable[..., None]
@@ -36,6 +39,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 Write = Callable[..., Path]
 SetVariables = Callable[..., None]
 WriteKey = Callable[..., Path]
+Stage = Callable[..., Publication]
 ON_BOTH = pytest.mark.parametrize("warehouse", ["duckdb", "snowflake"], indirect=True)
 _status = pytest.StashKey[int]()
 
@@ -101,10 +105,11 @@ def prefect_api() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """One Snowflake emulator for the whole session."""
+    """One Snowflake emulator for the whole session; at its end every statement is parsed."""
     server = Emulator(tmp_path_factory.mktemp("snowflake"))
     yield server
     server.kill()
+    assert not_snowflake(server.statements()) == []
 
 
 @pytest.fixture
@@ -190,6 +195,16 @@ def config_file(tmp_path: Path, warehouse: Copy) -> Write:
         return path
 
     return write
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    """Stages rows without a flow: `stage(session, rows, letters)`."""
+
+    def stage(session: Warehouse, rows: Rows, *letters: Rows, **options: Any) -> Publication:
+        return warehouses.stage(session, tmp_path, rows, *letters, **options)
+
+    return stage
 
 
 @pytest.fixture

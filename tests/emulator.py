@@ -4,8 +4,7 @@ The real connector talks to it. Killed and started again on the same folder, it 
 committed. What fakesnow 0.12.1 does otherwise than Snowflake is put right here, one function each:
 
 - `_permanent` drops TEMPORARY where a name is qualified, since DuckDB keeps such tables elsewhere.
-- `_merge_outside` runs a MERGE outside the open transaction, where fakesnow can't, and one at a
-  time, since all of them write down the lengths of one temporary table's columns.
+- `_merge_outside` runs a MERGE outside the open transaction, where fakesnow can't.
 - `_snapshot_values` qualifies the values that dbt's snapshot inserts, which are ambiguous here.
 - `_as_snowflake_says` answers every error as one of SQL; as HTTP 500 it would be retried for long.
 - `_public` is the schema of a session that names none.
@@ -13,6 +12,8 @@ committed. What fakesnow 0.12.1 does otherwise than Snowflake is put right here,
 - `_exact_columns` compares the columns of a COPY as they are spelled, and quotes the table's name.
 - `_remove` takes files off a stage.
 - `current_warehouse()`, which it lacks, is DAYBREAK.
+- `_no_text_lengths` keeps it from noting the lengths of columns, which breaks at an apostrophe and
+  when two sessions do it at once.
 - `_null_instants` keeps a NULL timestamp from being read as 1970.
 - `_created_now` dates tables, which all seem to be of 1970 else, to the moment of asking.
 - `SKIPPED` statements succeed without doing anything.
@@ -53,9 +54,9 @@ TEMPORARY = re.compile(r"(create\s+or\s+replace\s+)temp(?:orary)?\s+(?=table|vie
 REMOVE = re.compile(r"\s*remove\s+@(\S+)\s*", re.I)
 MERGE = re.compile(rf"{COMMENT}merge\s+into\b", re.I)
 SNAPSHOT_VALUES = re.compile(rf"(?<=values)\s*\(([^()]*)\)(?={COMMENT};?\s*$)", re.I)
-MERGING = threading.Lock()
 LOCKED, NOT_COMPILED = 625, 1003
 STATEMENTS = "statements.jsonl"
+FAULT = "lose_answer"
 
 
 class Emulator:
@@ -81,6 +82,10 @@ class Emulator:
         account.query(f"create database {account.database}")
         account.query(f"create schema {account.database}.public")
         return account
+
+    def lose_answer(self, statement: str) -> None:
+        """The next statement that begins so is run; its answer and its session are lost."""
+        (self.folder / FAULT).write_text(statement)
 
     def kill(self) -> None:
         """Ends the server as a power cut would."""
@@ -158,9 +163,9 @@ def _serve(folder: Path) -> None:
     server.shared_fs.create_database_on_connect = False
     server.shared_fs.create_schema_on_connect = False
     server.shared_fs.connect = _public(server.shared_fs.connect)
-    for shim in (_shim_cursor, _exact_columns, _null_instants):
+    for shim in (_shim_cursor, _exact_columns, _no_text_lengths, _null_instants):
         shim()
-    query = _one_at_a_time(server.query_request, folder / STATEMENTS)
+    query = _one_at_a_time(server.query_request, folder)
     routes = [Route("/queries/v1/query-request", query, methods=["POST"]), *server.routes]
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
@@ -176,19 +181,31 @@ def _end_with_parent() -> None:
     os._exit(0)
 
 
-def _one_at_a_time(answer: Callable[..., Any], record: Path) -> Callable[..., Any]:
-    sessions: dict[str | None, asyncio.Lock] = defaultdict(asyncio.Lock)
+def _one_at_a_time(answer: Callable[..., Any], folder: Path) -> Callable[..., Any]:
+    from starlette.responses import JSONResponse, Response
+
+    turns: dict[str | None, asyncio.Lock] = defaultdict(asyncio.Lock)
+    dead: set[str | None] = set()
 
     async def query(request: Any) -> Any:
+        session = request.headers.get("Authorization")
+        if session in dead:
+            return JSONResponse({"success": False, "code": "390111", "message": "No session."})
         body = await request.body()
         if request.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         asked = json.loads(body)
-        with record.open("a") as lines:
-            kept = {name: asked.get(name) for name in ("sqlText", "bindings", "parameters")}
+        kept = {name: asked.get(name) for name in ("sqlText", "bindings", "parameters")}
+        with (folder / STATEMENTS).open("a") as lines:
             lines.write(json.dumps(kept) + "\n")
-        async with sessions[request.headers.get("Authorization")]:
-            return await answer(request)
+        async with turns[session]:
+            answered = await answer(request)
+        fault = folder / FAULT
+        if fault.exists() and asked["sqlText"].startswith(fault.read_text()):
+            fault.unlink()
+            dead.add(session)
+            return Response(status_code=503)
+        return answered
 
     return query
 
@@ -243,8 +260,7 @@ def _merge_outside(session: duckdb.DuckDBPyConnection) -> Iterator[None]:
     except duckdb.TransactionException:
         is_open = False
     try:
-        with MERGING:
-            yield
+        yield
     finally:
         if is_open:
             session.execute("begin")
@@ -284,6 +300,12 @@ def _public(connect: Callable[..., Any]) -> Callable[..., Any]:
         return connect(database, schema or "PUBLIC", **options)
 
     return in_schema
+
+
+def _no_text_lengths() -> None:
+    from fakesnow import info_schema
+
+    info_schema.insert_text_lengths_sql = lambda *_: "select 1"
 
 
 def _null_instants() -> None:

@@ -1,15 +1,26 @@
 """The warehouses that a test runs on: how each is configured and read."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 import duckdb
 import polars as pl
 
+from tasks.config import Config
+from tasks.connect import open_warehouse
+from tasks.transfer.files import StagingFiles
+from tasks.transfer.rules import LETTER
+from tasks.transfer.types import Field, Kind
+from tasks.warehouse.base import Publication, Staged, Warehouse
 from tests.emulator import Account
 
 Rows = list[tuple[Any, ...]]
+RUN = str(uuid4())
+FIELDS = [Field("id", Kind.INT32), Field("note", Kind.TEXT)]
 
 
 class Copy(Protocol):
@@ -69,3 +80,46 @@ class SnowflakeCopy:
 
     def column(self, name: str) -> str:
         return f'"{name.upper()}"'
+
+
+def opened(copy: Copy) -> Warehouse:
+    """A session with the warehouse, as a run of table t opens it."""
+    document = {
+        "source": {"url": "postgresql://nowhere"},
+        "warehouse": copy.settings,
+        "tables": [{"name": "t"}],
+    }
+    return open_warehouse(Config.model_validate(document), run=RUN, table="t")
+
+
+def stage(
+    session: Warehouse,
+    folder: Path,
+    rows: Rows,
+    letters: Rows | None = None,
+    *,
+    table: str = "t",
+    fields: list[Field] = FIELDS,
+) -> Publication:
+    """Stages rows and letters as an attempt of its own; the result would replace the table."""
+    attempt = uuid4().hex[:12]
+    state = session.state(table)
+    staged = Staged(table, attempt, RUN, fields, state.next_synced_at(datetime.now(UTC)))
+    files = StagingFiles(
+        folder / attempt, 1_000_000, session.compression, partial(session.upload, staged)
+    )
+    names = [field.name for field in fields]
+    with files.open():
+        with files.stream("rows", 0) as stream:
+            stream.write(pl.DataFrame(rows, names, orient="row"))
+        with files.stream("letters", 0) as stream:
+            stream.write(pl.DataFrame(letters or [], LETTER, orient="row"))
+        staged = session.stage(staged, files.rows, files.letters)
+    record = {
+        "run_id": RUN,
+        "table_name": table,
+        "attempt": attempt,
+        "outcome": "published",
+        "finished_at": datetime.now(UTC),
+    }
+    return Publication(staged, "replace", fields[:1], state, None, "shape", record)

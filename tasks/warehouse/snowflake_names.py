@@ -73,11 +73,12 @@ def check_distinct(names: Iterable[str]) -> None:
     """
     seen: dict[str, str] = {}
     for name in names:
-        if (other := seen.setdefault(stored(name), name)) is not name:
+        if other := seen.get(stored(name)):
             raise PermanentError(
                 f"Its columns {other} and {name} would both be {quote(name)} in Snowflake.",
                 remedy="Leave one out by columns.exclude, or rename it in the source.",
             )
+        seen[stored(name)] = name
 
 
 def sql_type(field: Field) -> str:

@@ -130,6 +130,25 @@ def test_a_table_that_stays_locked_is_told_instead_of_waited_for(
             night(config_file([{"name": "t"}]))
 
 
+def test_hostile_names_arrive_as_they_are(
+    source: psycopg.Connection, config_file: Write, night: Night, warehouse: Copy
+) -> None:
+    names = ["select", "Mixed Case", 'a "quote"', "it's", "1st", "Größe", "per%cent", "back\\slash"]
+    quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+    columns = ", ".join(f"{name} text" for name in quoted.split(", "))
+    values = [f"{name}; drop table t" for name in names]
+    source.execute(f'create table "Order Items" (id int primary key, at timestamptz, {columns})')
+    source.execute(
+        f'insert into "Order Items" values (1, now(), {", ".join(["%s"] * len(names))})', values
+    )
+    config = config_file(
+        [{"name": "Order Items", "mode": "incremental", "cursor": "at", "key": ["id"]}]
+    )
+    night(config)
+    night(config)
+    assert warehouse(f'select {quoted} from raw."Order Items"') == [tuple(values)]
+
+
 def test_every_value_arrives_as_postgresql_spells_it(
     source: psycopg.Connection, config_file: Write, night: Night, warehouse: Copy
 ) -> None:
