@@ -109,9 +109,9 @@ def test_a_column_that_is_new_is_added_and_one_that_is_gone_is_null(
 ) -> None:
     with opened(warehouse) as session:
         session.prepare()
-        assert session.publish(stage(session, [(1, "a")]))
+        assert session.publish([stage(session, [(1, "a")])])
         fields = [FIELDS[0], Field("added", Kind.JSON)]
-        assert session.publish(stage(session, [(1, '{"b": 2}')], fields=fields))
+        assert session.publish([stage(session, [(1, '{"b": 2}')], fields=fields)])
     assert warehouse("select id, note, added:b::int from raw.t") == [(1, None, 2)]
 
 
@@ -120,10 +120,10 @@ def test_a_column_of_another_type_is_refused_with_the_statement_that_helps(
 ) -> None:
     with opened(warehouse) as session:
         session.prepare()
-        assert session.publish(stage(session, [(1, "a")]))
+        assert session.publish([stage(session, [(1, "a")])])
         changed = stage(session, [(1, True)], fields=[FIELDS[0], Field("note", Kind.BOOLEAN)])
         with pytest.raises(PermanentError, match=r"VARCHAR.*BOOLEAN") as refused:
-            session.publish(changed)
+            session.publish([changed])
     assert refused.value.remedy.startswith('ALTER TABLE "RAW"."T" DROP COLUMN "NOTE";')
     assert warehouse("select note from raw.t") == [("a",)]
 
@@ -186,7 +186,7 @@ def test_every_statement_bears_the_run_the_table_and_the_step(
 ) -> None:
     with opened(warehouse) as session:
         session.prepare()
-        session.publish(stage(session, [(1, "a")]))
+        session.publish([stage(session, [(1, "a")])])
     asked = [each["parameters"] or {} for each in emulator.statements()]
     tags = [json.loads(each["QUERY_TAG"]) for each in asked if RUN in each.get("QUERY_TAG", "")]
     steps = dict.fromkeys(tag["step"] for tag in tags)
@@ -199,7 +199,7 @@ def test_a_publish_sends_no_ddl_between_begin_and_commit(
 ) -> None:
     with opened(warehouse) as session:
         session.prepare()
-        session.publish(stage(session, [(1, "a")]))
+        session.publish([stage(session, [(1, "a")])])
     texts = [each["sqlText"] for each in emulator.statements()]
     last = len(texts) - texts[::-1].index("begin")
     kinds = {type(sqlglot.parse_one(text, dialect="snowflake")) for text in texts[last:]}

@@ -17,8 +17,8 @@ def test_a_publish_that_comes_second_changes_nothing_and_says_so(
     with opened(warehouse) as session:
         session.prepare()
         first, second = stage(session, [(1, "first")]), stage(session, [(2, "second")])
-        assert session.publish(first)
-        assert not session.publish(second)
+        assert session.publish([first])
+        assert not session.publish([second])
         assert session.state("t").version == 1
     assert warehouse("select id, note from raw.t") == [(1, "first")]
     assert warehouse("select attempt from raw.sync_runs") == [(first.staged.attempt,)]
@@ -29,11 +29,11 @@ def test_a_publish_that_fails_in_the_middle_is_as_if_it_never_was(
 ) -> None:
     with opened(warehouse) as session:
         session.prepare()
-        assert session.publish(stage(session, [(1, "old")]))
+        assert session.publish([stage(session, [(1, "old")])])
         letter = ('{"id":"2"}', "accepted", "note", "x", "{}")
         broken = stage(session, [(2, "new")], [letter])
         with pytest.raises(PermanentError):
-            session.publish(replace(broken, record={**broken.record, "finished_at": None}))
+            session.publish([replace(broken, record={**broken.record, "finished_at": None})])
         assert session.state("t").version == 1
     assert warehouse("select id, note from raw.t") == [(1, "old")]
     assert warehouse("select count(*) from raw.dead_letters") == [(0,)]
@@ -42,9 +42,9 @@ def test_a_publish_that_fails_in_the_middle_is_as_if_it_never_was(
 def test_a_merge_replaces_by_key_and_leaves_the_rest(warehouse: Copy, stage: Stage) -> None:
     with opened(warehouse) as session:
         session.prepare()
-        assert session.publish(stage(session, [(1, "a"), (2, "b")]))
+        assert session.publish([stage(session, [(1, "a"), (2, "b")])])
         merge = replace(stage(session, [(2, "B"), (3, "c")]), mode="merge")
-        assert session.publish(merge)
+        assert session.publish([merge])
     assert sorted(warehouse("select id, note from raw.t")) == [(1, "a"), (2, "B"), (3, "c")]
     assert warehouse("select count(distinct _synced_at) from raw.t") == [(2,)]
 
@@ -54,8 +54,8 @@ def test_a_merge_closes_the_letters_of_the_keys_it_publishes(warehouse: Copy, st
     again = [letters[1], (letters[2][0], "not_null", "note", None, "{}")]
     with opened(warehouse) as session:
         session.prepare()
-        assert session.publish(stage(session, [(1, "a")], letters))
-        assert session.publish(replace(stage(session, [(7, "a")], again), mode="merge"))
+        assert session.publish([stage(session, [(1, "a")], letters)])
+        assert session.publish([replace(stage(session, [(7, "a")], again), mode="merge")])
     found = warehouse(
         "select row_key, rule, closed_at is null, first_seen = last_seen from raw.dead_letters"
     )
@@ -71,9 +71,9 @@ def test_an_empty_table_is_published_and_rises_in_time(warehouse: Copy, stage: S
     with opened(warehouse) as session:
         session.prepare()
         assert session.rows("t") == 0
-        assert session.publish(stage(session, []))
+        assert session.publish([stage(session, [])])
         before = session.state("t").synced_at
-        assert session.publish(stage(session, [(1, "a")]))
+        assert session.publish([stage(session, [(1, "a")])])
         after = session.state("t").synced_at
         assert session.rows("t") == 1
     assert before is not None and after is not None and before < after
@@ -84,7 +84,7 @@ def test_what_was_published_is_found_by_run_and_table(warehouse: Copy, stage: St
         session.prepare()
         assert session.published(RUN, "t") is None
         published = stage(session, [(1, "a")])
-        assert session.publish(published)
+        assert session.publish([published])
         found = session.published(RUN, "t")
         assert found is not None and found["attempt"] == published.staged.attempt
         assert session.published(RUN, "u") is None
