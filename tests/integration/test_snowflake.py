@@ -46,7 +46,7 @@ def test_two_tables_publish_at_once_and_one_that_fails_leaves_the_other_whole(
         good = stage(one, [(1, "a")], table="good")
         bad = stage(other, [(1, "a")], table="bad")
         bad = replace(bad, record={**bad.record, "finished_at": None})
-        runs = [pool.submit(one.publish, good), pool.submit(other.publish, bad)]
+        runs = [pool.submit(one.publish, [good]), pool.submit(other.publish, [bad])]
         assert runs[0].result()
         with pytest.raises(PermanentError, match=r"(?i)finished_at"):
             runs[1].result()

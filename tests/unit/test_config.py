@@ -225,7 +225,6 @@ def test_two_tables_whose_targets_differ_by_case_alone_are_refused(load: Load) -
 @pytest.mark.parametrize(
     ("text", "field"),
     [
-        (SOURCE + TABLES + "publish: together\n", "publish"),
         (SOURCE + TABLES + "dead_letters: {path: letters}\n", "dead_letters"),
         (SOURCE + TABLES + "notify: {block: alerts}\n", "notify"),
         (SOURCE + TABLES + "execution: workers\n", "execution"),
