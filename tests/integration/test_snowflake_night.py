@@ -52,7 +52,6 @@ def configuration(tmp_path: Path, name: str, **parts: object) -> Path:
     """The demo's tables and thresholds into Snowflake, its parts replaced by those given."""
     document = yaml.safe_load((ROOT / "deployments" / "demo.yaml").read_text())
     document |= {"source": {"url": "${SOURCE_URL}"}, "warehouse": {"kind": "snowflake"}, **parts}
-    del document["dbt"]
     path = tmp_path / name
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     return path
