@@ -40,7 +40,8 @@ def guarded(source: Source, snapshot: Snapshot, table: str, relation: Relation) 
         StaleSnapshot: When oid, files or columns differ from what was introspected.
         TransientError: When another session holds a conflicting lock for too long.
     """
-    with source.connect() as session, source_errors(table):
+    # The session ends inside, since that is where the loss of its lock may show first.
+    with source_errors(table), source.connect() as session:
         session.execute("begin read only")
         try:
             session.execute(
