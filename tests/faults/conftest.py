@@ -101,16 +101,14 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Strike:
 
 
 @pytest.fixture
-def stopped(
-    copied: Copied, prefect_api: str
-) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+def stopped(copied: Copied, prefect_api: str) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
     """Starts the nightly command in a process, and returns it when it has stopped at a step."""
     started: list[subprocess.Popen[str]] = []
 
     def start(step: str) -> subprocess.Popen[str]:
+        arguments = [step, "--config", copied.config, "--skip-dbt"]
         run = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.stopped", step, "--config", copied.config]
-            + ["--skip-dbt"],
+            [sys.executable, "-m", "tests.faults.stopped", *arguments],
             cwd=ROOT,
             env={**os.environ, "PREFECT_API_URL": prefect_api},
             stdin=subprocess.PIPE,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Start, ended, says
+from tests.conftest import Start
 from tests.faults.conftest import Copied
 from tests.faults.steps import STEPS
 
