@@ -29,8 +29,8 @@ SESSION = {
     "idle_in_transaction_session_timeout": "0",
 }
 
-# A transaction_timeout of the server's would end every long read. Not among the settings of SESSION,
-# since older servers refuse a connection that names it.
+# A server's transaction_timeout would end every long read. It is no part of SESSION, since older
+# servers refuse a connection that names it.
 FIRST_WITH_TRANSACTION_TIMEOUT = 170000
 NO_TRANSACTION_TIMEOUT = "set transaction_timeout = 0"
 

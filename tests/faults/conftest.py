@@ -84,7 +84,7 @@ def copied(
     """Two tables, one of each mode, copied once; all of their rows have changed since."""
     monkeypatch.setenv("SOURCE_URL", source_url)
     many_chunks(monkeypatch.setattr)
-    config = config_file([WHOLE, GROWN])
+    config = config_file([WHOLE, GROWN], defaults={"retries": 3, "retry_delay": "1s"})
     tables = [WHOLE["name"], GROWN["name"]]
     for table in tables:
         source.execute(MAKE.format(table=table, rows=ROWS).encode())
