@@ -14,9 +14,10 @@ import pytest
 from tasks.config import load_config
 from tests.bench.transfer import transfer
 from tests.compare import assert_copied
-from tests.conftest import ROOT, Query, Write
+from tests.conftest import ROOT, Write
 from tests.faults.steps import many_chunks, strike
 from tests.faults.stopped import STOPPED
+from tests.warehouses import Copy
 
 ROWS = 2_000
 WHOLE: dict[str, Any] = {"name": "whole"}
@@ -44,7 +45,7 @@ class Copied:
     config: Path
     source_url: str
     tables: list[str]
-    warehouse: Query
+    warehouse: Copy
 
     def sync(self) -> None:
         """Copies all tables as a night does, without Prefect."""
@@ -68,7 +69,7 @@ class Copied:
     def equals_source(self) -> None:
         """Every table holds the source's rows, each once, and nothing is left behind."""
         for table in self.tables:
-            assert_copied(self.source_url, table, self.config.parent / "warehouse.duckdb")
+            assert_copied(self.source_url, table, self.warehouse)
         assert self.warehouse(STAGED) == []
         assert list(self.config.parent.glob("warehouse.staging/*")) == []
 
@@ -78,7 +79,7 @@ def copied(
     source: psycopg.Connection,
     source_url: str,
     config_file: Write,
-    warehouse: Query,
+    warehouse: Copy,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Copied:
     """Two tables, one of each mode, copied once; all of their rows have changed since."""
