@@ -17,6 +17,7 @@ from tasks.source.connection import Source
 from tasks.source.demo import seed
 from tasks.source.snapshot import Floor, Keeper, Snapshot
 from tasks.transfer.extract import make_contract
+from tasks.transfer.files import sweep
 from tasks.warehouse.base import State
 
 OLD_FLOOR = timedelta(hours=1)
@@ -106,6 +107,7 @@ def plan(config: Config, tables: list[Table]) -> Iterator[Plan]:
     """Readies the warehouse and keeps one snapshot of the source open while tables are read."""
     with open_warehouse(config, step="plan") as warehouse:
         warehouse.prepare()
+        sweep(warehouse.staging_folder())
     source = open_source(config)
     if config.source.demo:
         seed(source.url, config.source.demo.scale)

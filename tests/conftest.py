@@ -7,7 +7,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,16 +82,18 @@ def postgres() -> Iterator[str]:
 def source_url(postgres: str) -> Iterator[str]:
     """The URL of an empty database."""
     name = f"t{uuid.uuid4().hex[:12]}"
+    # A connection each, since a test may restart the server.
     with psycopg.connect(postgres, autocommit=True) as server:
         server.execute(f"create database {name}")
-        yield postgres.replace("/postgres?", f"/{name}?")
+    yield postgres.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(postgres, autocommit=True) as server:
         server.execute(f"drop database {name} with (force)")
 
 
 @pytest.fixture
 def source(source_url: str) -> Iterator[psycopg.Connection]:
     """An autocommit session in the test's database."""
-    with psycopg.connect(source_url, autocommit=True) as connection:
+    with closing(psycopg.connect(source_url, autocommit=True)) as connection:
         yield connection
 
 

@@ -29,6 +29,11 @@ SESSION = {
     "idle_in_transaction_session_timeout": "0",
 }
 
+# A server's transaction_timeout would end every long read. It is no part of SESSION, since older
+# servers refuse a connection that names it.
+FIRST_WITH_TRANSACTION_TIMEOUT = 170000
+NO_TRANSACTION_TIMEOUT = "set transaction_timeout = 0"
+
 # Says within a minute or two that a server or firewall has gone silent.
 KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 6}
 
@@ -61,16 +66,24 @@ class Source:
             TransientError: When the server can't be reached.
         """
         try:
-            return psycopg.connect(self._conninfo(connect_timeout), autocommit=True)
+            session = psycopg.connect(self._conninfo(connect_timeout), autocommit=True)
+            if session.info.server_version >= FIRST_WITH_TRANSACTION_TIMEOUT:
+                session.execute(NO_TRANSACTION_TIMEOUT)
         except psycopg.Error as error:
             raise self._refused(error) from None
+        return session
 
     def connect_adbc(self) -> adbc.Connection:
         """A session that reads query results as Arrow; raises as `connect` does."""
         try:
-            return adbc.connect(self._conninfo(10))
+            session = adbc.connect(self._conninfo(10))
+            if int(session.adbc_get_info()["vendor_version"]) >= FIRST_WITH_TRANSACTION_TIMEOUT:
+                with session.cursor() as cursor:
+                    cursor.execute(NO_TRANSACTION_TIMEOUT)
+                session.commit()
         except adbc_driver_manager.Error as error:
             raise self._refused(error) from None
+        return session
 
     def _conninfo(self, connect_timeout: int) -> str:
         given = conninfo_to_dict(self.url)

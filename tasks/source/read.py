@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from queue import Empty, SimpleQueue
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -40,7 +40,8 @@ def guarded(source: Source, snapshot: Snapshot, table: str, relation: Relation) 
         StaleSnapshot: When oid, files or columns differ from what was introspected.
         TransientError: When another session holds a conflicting lock for too long.
     """
-    with source.connect() as session, source_errors(table):
+    # The session ends inside, since that is where the loss of its lock may show first.
+    with source_errors(table), source.connect() as session:
         session.execute("begin read only")
         try:
             session.execute(
@@ -125,7 +126,9 @@ class _Sessions:
     def cancel(self) -> None:
         with self._lock:
             for session in self._open:
-                session.adbc_cancel()
+                # A server that is gone can't be told to stop, and what failed first is to be told.
+                with suppress(adbc.Error):
+                    session.adbc_cancel()
 
 
 def _join(session: adbc.Connection, snapshot: Snapshot, table: str) -> None:

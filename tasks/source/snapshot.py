@@ -151,8 +151,6 @@ class Keeper:
                     f"The source is PostgreSQL {version // 10000}.",
                     remedy="Daybreak reads PostgreSQL 14 to 18.",
                 )
-            if version >= 170000:
-                session.execute("set transaction_timeout = 0")
         self.relations = self._introspect(session)
         floor = note_floor(session)
         with source_errors():

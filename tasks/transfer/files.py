@@ -1,10 +1,11 @@
 """Parquet staging files: one folder an attempt, so that leftovers of a dead one are never read."""
 
 import errno
+import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -56,13 +57,14 @@ class StagingFiles:
 
     @contextmanager
     def open(self) -> Iterator["StagingFiles"]:
-        with _disk(self._folder):
-            (self._folder / "rows").mkdir(parents=True)
-            (self._folder / "letters").mkdir()
-        try:
+        with ExitStack() as held:
+            with _disk(self._folder):
+                self._folder.parent.mkdir(parents=True, exist_ok=True)
+                held.enter_context(_locked(self._folder.parent, fcntl.LOCK_SH))
+                (self._folder / "rows").mkdir(parents=True)
+                (self._folder / "letters").mkdir()
+            held.callback(shutil.rmtree, self._folder, ignore_errors=True)
             yield self
-        finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
 
     def stream(self, kind: Kind, number: int) -> "Stream":
         """The files of one reader; `kind` says whether of rows or of dead letters."""
@@ -163,6 +165,24 @@ def _as_arrow(chunk: pl.DataFrame) -> pa.Table:
             for field in table.schema
         )
     )
+
+
+def sweep(root: Path) -> None:
+    """Removes the folders that killed attempts left below `root`, unless one is in use there."""
+    with suppress(FileNotFoundError, BlockingIOError), _locked(root, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        for folder in root.iterdir():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path, how: int) -> Iterator[None]:
+    """Holds a lock on a folder, which ends at the latest with the process."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, how)
+        yield
+    finally:
+        os.close(opened)
 
 
 @contextmanager

@@ -43,6 +43,8 @@ SETTINGS: dict[str, Any] = {
     "autoinstall_known_extensions": False,
 }
 _publishing: dict[Path, threading.Lock] = defaultdict(threading.Lock)
+# Staging tables of this process's attempts. All others are dead, since a file has one process.
+_staging: set[str] = set()
 
 
 def sql_type(field: Field) -> str:
@@ -82,7 +84,8 @@ class DuckDBWarehouse:
                 " where schema_name = ? and table_name like 'stg\\_%\\_\\_%' escape '\\'",
                 [self._raw[1:-1]],
             ):
-                self.query(f"drop table {self._raw}.{self.quote(name)}")
+                if name not in _staging:
+                    self.query(f"drop table {self._raw}.{self.quote(name)}")
 
     def staging_folder(self) -> Path:
         return self._path.with_suffix(".staging")
@@ -105,6 +108,7 @@ class DuckDBWarehouse:
 
     def stage(self, staged: Staged, files: list[StagingFile], letters: list[StagingFile]) -> Staged:
         columns = ", ".join(f"{self.quote(f.name)} {sql_type(f)}" for f in staged.fields)
+        _staging.update((staged.name, staged.letters))
         self.query(
             f"create table {self._name(staged.name)}"
             f" ({columns}, _synced_at timestamptz, _run_id uuid)"
@@ -137,6 +141,7 @@ class DuckDBWarehouse:
     def discard(self, staged: Staged) -> None:
         for name in (staged.name, staged.letters):
             self.query(f"drop table if exists {self._name(name)}")
+            _staging.discard(name)
 
     def record(self, record: dict[str, Any]) -> None:
         self._ledger.add("sync_runs", [record])

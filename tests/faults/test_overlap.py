@@ -1,0 +1,80 @@
+"""Runs that overlap and runs that are repeated: one wins, the other says so, no row is doubled."""
+
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from flows.daily import daily
+from tasks.errors import PermanentError
+from tests.conftest import Night, Run, says
+from tests.faults.conftest import Copied, Strike
+from tests.faults.steps import once
+
+OUTCOMES = "select table_name, outcome from raw.sync_runs order by finished_at"
+LAST = "select table_name, outcome from raw.sync_runs order by finished_at desc limit 1"
+
+
+def another_run(copied: Copied) -> Callable[[], None]:
+    """Changes every row and copies it, within the step of a run that began before."""
+
+    def run() -> None:
+        copied.change()
+        copied.sync()
+
+    return once(run)
+
+
+@pytest.mark.parametrize("table", ["whole", "grown"])
+@pytest.mark.parametrize("step", ["snapshot taken", "before the lock", "audited"])
+def test_a_run_that_another_overtakes_gives_way_to_its_newer_rows(
+    step: str, table: str, copied: Copied, night: Night, at: Strike
+) -> None:
+    at(step, another_run(copied))
+    night(copied.config, tables=[table])
+    copied.equals_source()
+    assert copied.warehouse(LAST) == [(table, "superseded")]
+
+
+def test_two_first_runs_at_once_publish_each_table_once(
+    copied: Copied, night: Night, at: Strike
+) -> None:
+    (copied.config.parent / "warehouse.duckdb").unlink()
+    at("audited", once(copied.sync))
+    night(copied.config)
+    copied.equals_source()
+    outcomes = copied.warehouse(OUTCOMES)
+    assert len(outcomes) == 4
+    assert {table for table, outcome in outcomes if outcome == "published"} == {"whole", "grown"}
+
+
+def test_a_second_process_is_refused_while_the_first_goes_on(
+    copied: Copied, stopped: Callable[[str], subprocess.Popen[str]], run_daily: Run
+) -> None:
+    first = stopped("chunk read")
+    says(run_daily("--config", copied.config, "--skip-dbt"), 2, "is open in another process")
+    out, _ = first.communicate("\n", timeout=120)
+    assert first.returncode == 0, out
+    copied.equals_source()
+
+
+@pytest.mark.usefixtures("night")
+def test_a_retry_of_the_whole_night_reads_only_what_it_has_not_published(
+    copied: Copied, at: Strike
+) -> None:
+    """Whichever table comes to it first fails; the other is published before the retry."""
+
+    def fail() -> None:
+        raise PermanentError("Something is wrong.", remedy="Try again.")
+
+    at("all read", once(fail))
+    daily.with_options(retries=1)(str(copied.config), skip_dbt=True)
+    copied.equals_source()
+    outcomes = copied.warehouse(OUTCOMES)[2:]
+    assert sorted(outcome for _, outcome in outcomes) == ["failed", "published", "published"]
+
+
+def test_a_night_that_is_run_again_changes_no_source_column(copied: Copied) -> None:
+    copied.sync()
+    copied.sync()
+    copied.equals_source()
