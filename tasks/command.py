@@ -16,6 +16,7 @@ from types import FrameType
 
 from tasks.config import Config, load_config
 from tasks.errors import DaybreakError
+from tasks.interruption import SIGNALS, say_interrupted
 from tasks.logs import show_progress
 from tasks.plan import check
 from tasks.server import serving, temporary_server
@@ -23,7 +24,7 @@ from tasks.source import demo
 from tasks.source.read import interrupted
 
 DEMO = Path(__file__).parents[1] / "deployments" / "demo.yaml"
-FAILED, CAN_NOT_START, INTERRUPTED = 1, 2, 130
+FAILED, CAN_NOT_START = 1, 2
 # How long what is running may take to end after an interruption.
 GRACE_SECONDS = 10
 
@@ -32,7 +33,7 @@ def main(daily: Callable[..., object], arguments: Sequence[str] | None = None) -
     """Runs one night and returns the exit code."""
     options = _parse(arguments)
     path = options.config or Path(os.environ.get("DAYBREAK_CONFIG") or DEMO)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, _interrupt)
     try:
         config = load_config(path)
@@ -44,7 +45,7 @@ def main(daily: Callable[..., object], arguments: Sequence[str] | None = None) -
     except DaybreakError as error:
         return _say(error, CAN_NOT_START)
     except KeyboardInterrupt:
-        return _say_interrupted()
+        return say_interrupted()
 
 
 def _night(daily: Callable[..., object], path: Path, options: argparse.Namespace) -> int:
@@ -96,15 +97,10 @@ def _day(config: Config, bad_day: bool) -> Iterator[None]:
         yield
 
 
-def _say_interrupted() -> int:
-    print("\nInterrupted: nothing half-read was published. Run it again when you like.", flush=True)
-    return INTERRUPTED
-
-
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     interrupted.set()
     # A table that waits for its retry sleeps for minutes, in a thread that nothing can wake.
-    grace = threading.Timer(GRACE_SECONDS, lambda: os._exit(_say_interrupted()))
+    grace = threading.Timer(GRACE_SECONDS, lambda: os._exit(say_interrupted()))
     grace.daemon = True
     grace.start()
     raise KeyboardInterrupt

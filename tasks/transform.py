@@ -56,12 +56,12 @@ def build(config: Config, full_refresh: bool) -> Built:
             remedy="Run `dbt debug` in dbt/ and mend what it names.",
         )
     built = judge(json.loads(RESULTS.read_text()))
-    log.info("dbt: %d models and %d tests passed", built.models, built.tests)
     if built.failed:
         raise TransformFailed(
             f"{len(built.failed)} dbt nodes failed: {'; '.join(built.failed)}.",
             remedy="Mend the model or the data; the raw tables are published and stay.",
         )
+    log.info("dbt: %d models and %d tests passed", built.models, built.tests)
     return built
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import psycopg
 
@@ -147,17 +148,19 @@ def introspect(connection: psycopg.Connection, schema: str, name: str) -> Relati
 
 
 def _missing(connection: psycopg.Connection, schema: str, name: str) -> ConfigError:
-    near = connection.execute(
-        "select n.nspname || '.' || c.relname from pg_class c"
-        " join pg_namespace n on n.oid = c.relnamespace"
-        " where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in"
-        " ('pg_catalog', 'information_schema', 'pg_toast')"
-        " order by n.nspname <> %s, c.relname limit 20",
-        (schema,),
-    ).fetchall()
-    names = ", ".join(row[0] for row in near) or "none"
+    there = [
+        label
+        for (label,) in connection.execute(
+            "select n.nspname || '.' || c.relname from pg_class c"
+            " join pg_namespace n on n.oid = c.relnamespace"
+            " where c.relkind in ('r', 'p', 'v', 'm', 'f')"
+            " and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')"
+        )
+    ]
+    near = get_close_matches(f"{schema}.{name}", there, n=5, cutoff=0.3)
+    names = f"the nearest of {len(there)} are {', '.join(near)}" if near else "it has none like it"
     return ConfigError(
         f"The source has no table {schema}.{name}.",
-        remedy=f"Correct its name, or source.schema. It has: {names}.",
+        remedy=f"Correct its name, or source.schema; {names}.",
         table=name,
     )

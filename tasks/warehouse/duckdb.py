@@ -234,7 +234,7 @@ def duckdb_errors(path: Path, ignore: type[duckdb.Error] | tuple[()] = ()) -> It
         pass
     except duckdb.Error as error:
         text = str(error)
-        first = text.split("\n", 1)[0].rstrip(".")
+        first = text.split("\n", 1)[0].rstrip(".!")
         if "Could not set lock on file" in text:
             raise TransientError(
                 f"The warehouse {path} is open in another process ({_holder(text)}).",

@@ -98,7 +98,7 @@ def test_a_run_that_is_stopped_while_it_waits_for_a_retry_does_not_wait_for_it(
 
 
 @pytest.mark.parametrize(
-    ("limit", "what"), [(1 * MB, "Staging in"), (16 * MB, "The disk of the warehouse")]
+    ("limit", "what"), [(1 * MB, "Staging in"), (40 * MB, "The disk of the warehouse")]
 )
 def test_a_full_disk_is_said_with_the_remedy_and_the_next_run_works(
     limit: int, what: str, config: Path, source_url: str, run_daily: Run, warehouse: Copy
@@ -107,8 +107,20 @@ def test_a_full_disk_is_said_with_the_remedy_and_the_next_run_works(
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     done = run_daily("--config", config, "--skip-dbt", preexec_fn=no_larger_file)
-    says(done, 1, f"FAILED  1 of 1 tables were not published:\n  t: {what}", "full", "Free space")
+    says(done, 1, f"FAILED  1 of 1 tables failed:\n  t: {what}", "full", "Free space")
     check_next_run(config, run_daily, warehouse, source_url)
+
+
+def test_a_run_that_is_stopped_while_it_still_imports_says_so(start_daily: Start) -> None:
+    run = start_daily(environment={"PYTHONPROFILEIMPORTTIME": "1"})
+    assert run.stderr is not None
+    while "| prefect" not in run.stderr.readline():
+        pass
+    run.send_signal(signal.SIGINT)
+    done = ended(run)
+    assert done.returncode == INTERRUPTED
+    assert STOPPED in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_a_run_that_is_stopped_while_its_server_starts_leaves_no_process(
