@@ -98,7 +98,7 @@ def test_a_run_that_is_stopped_while_it_waits_for_a_retry_does_not_wait_for_it(
 
 
 @pytest.mark.parametrize(
-    ("limit", "what"), [(1 * MB, "Staging in"), (40 * MB, "The disk of the warehouse")]
+    ("limit", "what"), [(1 * MB, "Staging in"), (22 * MB, "The disk of the warehouse")]
 )
 def test_a_full_disk_is_said_with_the_remedy_and_the_next_run_works(
     limit: int, what: str, config: Path, source_url: str, run_daily: Run, warehouse: Copy
