@@ -20,7 +20,7 @@ MB = 1024 * 1024
 
 
 @pytest.fixture
-def config(source: psycopg.Connection, config_file: Write, run_daily: Run) -> Path:
+def config(source: psycopg.Connection, config_file: Write, run_daily: Run, warehouse: Copy) -> Path:
     """A configuration of one table whose rows have all changed since they were copied.
 
     It is a view that can't be read while somebody holds the advisory lock 7.
@@ -31,7 +31,12 @@ def config(source: psycopg.Connection, config_file: Write, run_daily: Run) -> Pa
         [ROWS],
     )
     source.execute(gated("t", "rows"))
-    path = config_file([{"name": "t"}], defaults={"retries": 1, "retry_delay": "${DELAY:-1s}"})
+    path = config_file(
+        [{"name": "t"}],
+        # Small files, so that a full disk can be met by the warehouse first.
+        warehouse={**warehouse.settings, "file_size": 16},
+        defaults={"retries": 1, "retry_delay": "${DELAY:-1s}"},
+    )
     says(run_daily("--config", path, "--skip-dbt"), 0)
     source.execute("update rows set note = 'new' || note")
     return path
@@ -98,7 +103,7 @@ def test_a_run_that_is_stopped_while_it_waits_for_a_retry_does_not_wait_for_it(
 
 
 @pytest.mark.parametrize(
-    ("limit", "what"), [(1 * MB, "Staging in"), (22 * MB, "The disk of the warehouse")]
+    ("limit", "what"), [(1 * MB, "Staging in"), (26 * MB, "The disk of the warehouse")]
 )
 def test_a_full_disk_is_said_with_the_remedy_and_the_next_run_works(
     limit: int, what: str, config: Path, source_url: str, run_daily: Run, warehouse: Copy
