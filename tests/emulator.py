@@ -218,7 +218,7 @@ def _shim_cursor() -> None:
     def shimmed(self: FakeSnowflakeCursor, command: str, *values: Any, **options: Any) -> Any:
         command = _remove(self, _snapshot_values(_permanent(command)))
         command = command.replace("current_warehouse()", "'DAYBREAK'")
-        outside = _merge_outside(self._duck_conn) if MERGE.match(command) else nullcontext()
+        outside = _merge_outside(self) if MERGE.match(command) else nullcontext()
         with _as_snowflake_says(), outside:
             return execute(self, command, *values, **options)
 
@@ -253,7 +253,10 @@ def _remove(cursor: Any, command: str) -> str:
 
 
 @contextmanager
-def _merge_outside(session: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def _merge_outside(cursor: Any) -> Iterator[None]:
+    session = cursor._duck_conn
+    # Its temporary table wants a schema, and the session's may have been dropped.
+    cursor._conn._schema = cursor._conn._schema or "PUBLIC"
     try:
         session.execute("commit")
         is_open = True

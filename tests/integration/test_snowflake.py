@@ -209,7 +209,8 @@ def test_a_publish_sends_no_ddl_between_begin_and_commit(
 def test_a_night_speaks_snowflakes_dialect(
     source: psycopg.Connection, config_file: Write, night: Night, emulator: Emulator
 ) -> None:
-    source.execute("create table t (id int primary key, at timestamptz); insert into t values (1)")
+    source.execute("create table t (id int primary key, at timestamptz default now())")
+    source.execute("insert into t values (1)")
     config = config_file([{"name": "t", "mode": "incremental", "cursor": "at"}])
     night(config)
     night(config)
