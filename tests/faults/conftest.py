@@ -15,7 +15,7 @@ from tasks.config import load_config
 from tests.bench.transfer import transfer
 from tests.compare import assert_copied
 from tests.conftest import ROOT, Write
-from tests.faults.steps import many_chunks, strike
+from tests.faults.steps import STEPS, many_chunks, strike
 from tests.faults.stopped import STOPPED
 from tests.warehouses import Copy
 
@@ -98,7 +98,7 @@ def copied(
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> Strike:
     """Does an action at every pass of a step of runs in this process: `at(step, action)`."""
-    return lambda step, action: strike(step, action, monkeypatch.setattr)
+    return lambda step, action: strike(STEPS[step], action, monkeypatch.setattr)
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ class Step:
         return not self.statement or self.statement in arguments
 
 
+#: Every statement of the warehouse's.
+STATEMENT = Step("before", f"{WAREHOUSE}.query")
 #: In the order of a night.
 STEPS = {
     "before the plan": Step("before", "flows.daily:plan"),
@@ -45,9 +47,8 @@ STEPS = {
 }
 
 
-def strike(name: str, action: Callable[[], object], patch: Patch = setattr) -> None:
-    """Has every pass of a step do the action first, and go on if that returns."""
-    step = STEPS[name]
+def strike(step: Step, action: Callable[[], object], patch: Patch = setattr) -> None:
+    """Has every pass of a step do the action, and go on if that returns."""
     owner, attribute = _place(step.function)
     function = getattr(owner, attribute)
 

@@ -7,7 +7,7 @@ Prints `STOPPED` once the step is reached, and goes on when a line comes on stdi
 
 import sys
 
-from tests.faults.steps import many_chunks, once, strike
+from tests.faults.steps import STEPS, many_chunks, once, strike
 
 STOPPED = "STOPPED"
 
@@ -22,5 +22,5 @@ if __name__ == "__main__":
     import flows.daily
 
     many_chunks()
-    strike(step, once(stop))
+    strike(STEPS[step], once(stop))
     sys.exit(flows.daily.main(flows.daily.daily, arguments))
