@@ -44,7 +44,7 @@ BEFORE_PUBLISH = [
     "all read",
     "staged",
 ]
-IN_PUBLISH = ["publish begun", "before commit", "committed"]
+STRUCK = [*BEFORE_PUBLISH, "publish begun", "before commit", "committed"]
 IDS = st.integers(1, 8)
 CLOCKS = ["clock_timestamp()", "null", "clock_timestamp() + interval '1 day'"]
 
@@ -115,49 +115,42 @@ class History(RuleBasedStateMachine):
         self._end(commit)
 
     @precondition(lambda self: not self._late)
-    @rule(default=st.booleans())
-    def add_column(self, default: bool) -> None:
-        self._columns += 1
-        clause = f"default 'x' || {self._columns}" if default else ""
-        self._source.execute(f"alter table t add column c{self._columns} text {clause}".encode())
-
-    @precondition(lambda self: self._columns and not self._late)
-    @rule()
-    def drop_column(self) -> None:
-        self._source.execute(f"alter table t drop column c{self._columns}".encode())
-        self._columns -= 1
+    @rule(change=st.sampled_from(["add", "add with default", "drop"]))
+    def alter(self, change: str) -> None:
+        if change == "drop" and self._columns:
+            self._source.execute(f"alter table t drop column c{self._columns}".encode())
+            self._columns -= 1
+        elif change != "drop":
+            self._columns += 1
+            clause = "default 'x'" if change == "add with default" else ""
+            self._source.execute(f"alter table t add c{self._columns} text {clause}".encode())
 
     @rule()
     def run(self) -> None:
         self._transfer()
         self._check()
 
-    @rule(step=st.sampled_from(BEFORE_PUBLISH + IN_PUBLISH), key=IDS)
-    def write_during_a_run(self, step: str, key: int) -> None:
-        self._transfer(step, lambda: self._write(key, "clock_timestamp()"))
+    @rule(step=st.sampled_from(STRUCK), key=IDS, late=st.booleans())
+    def write_during_a_run(self, step: str, key: int, late: bool) -> None:
+        def write() -> None:
+            if late and self._late:
+                self._end(commit=True)
+            self._write(key, "clock_timestamp()")
 
-    @precondition(lambda self: self._late)
-    @rule(step=st.sampled_from(BEFORE_PUBLISH + IN_PUBLISH))
-    def commit_during_a_run(self, step: str) -> None:
-        self._transfer(step, lambda: self._end(commit=True))
+        self._transfer(step, write)
 
-    @rule(step=st.sampled_from(BEFORE_PUBLISH))
-    def rewrite_during_a_run(self, step: str) -> None:
-        self._transfer(step, self._rewrite)
-        self._check()
+    @rule(step=st.sampled_from(BEFORE_PUBLISH), key=IDS, run=st.booleans())
+    def overtake_a_run(self, step: str, key: int, run: bool) -> None:
+        """Another run copies newer rows, or the table is rewritten: what was read is outdated."""
 
-    @rule(step=st.sampled_from(BEFORE_PUBLISH), key=IDS)
-    def run_during_a_run(self, step: str, key: int) -> None:
-        """The run within is the later one, and its rows must stand."""
-
-        def overtake() -> None:
+        def run_again() -> None:
             self._write(key, "clock_timestamp()")
             self._transfer()
 
-        self._transfer(step, overtake)
+        self._transfer(step, run_again if run else self._rewrite)
         self._check()
 
-    @rule(step=st.sampled_from(BEFORE_PUBLISH + IN_PUBLISH))
+    @rule(step=st.sampled_from(STRUCK))
     def kill_a_run(self, step: str) -> None:
         dead: list[bool] = []
 

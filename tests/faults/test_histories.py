@@ -1,13 +1,17 @@
 """Random histories, on every mode; and that they would find the mistakes they are made to find."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tasks.transfer.watermark import conditions, lower_bound
+from tasks.warehouse.ledger import ADVANCE_STATE
 from tests.faults.histories import CLOCKS, History
 
 GROWN: dict[str, Any] = {"mode": "incremental", "cursor": "updated_at"}
@@ -27,7 +31,37 @@ SOME = settings(
     suppress_health_check=list(HealthCheck),
 )
 MANY = settings(SOME, max_examples=200, stateful_step_count=40, derandomize=False)
+# A mistake that is found is not looked for in shorter histories.
+FIND = settings(SOME, max_examples=40, phases=[Phase.generate])
 Follow = Callable[[str, settings], None]
+#: A mistake of each kind, with the mode it shows in: what is replaced, and by what.
+MISTAKES: dict[str, tuple[str, str, Any]] = {
+    "no floor": (
+        "incremental",
+        "tasks.source.snapshot.OLDEST",
+        "select null, null, null, null where false",
+    ),
+    "no lag": (
+        "incremental with a lag",
+        "tasks.attempt.lower_bound",
+        lambda mark, table: lower_bound(mark, table.model_copy(update={"lag": timedelta()})),
+    ),
+    "no NULL branch": (
+        "incremental",
+        "tasks.transfer.extract.conditions",
+        lambda *bounds: conditions(*bounds)[:1],
+    ),
+    "no lock": (
+        "full_refresh",
+        "tasks.transfer.extract.guarded",
+        lambda *_: nullcontext(),
+    ),
+    "no version guard": (
+        "full_refresh",
+        "tasks.warehouse.ledger.ADVANCE_STATE",
+        ADVANCE_STATE.replace("and version = ?", "and version >= 0 * ?"),
+    ),
+}
 
 
 @pytest.fixture
@@ -51,3 +85,13 @@ def test_every_history_ends_with_an_equal_copy(mode: str, follow: Follow) -> Non
 @pytest.mark.parametrize("mode", MODES)
 def test_many_histories_end_with_an_equal_copy(mode: str, follow: Follow) -> None:
     follow(mode, MANY)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_history_finds_a_mistake_that_is_made_on_purpose(
+    mistake: str, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mode, place, wrong = MISTAKES[mistake]
+    monkeypatch.setattr(place, wrong)
+    with pytest.raises(AssertionError):
+        follow(mode, FIND)
