@@ -47,6 +47,7 @@ def daily(
     config: str = str(DEMO),
     tables: list[str] | None = None,
     full_refresh: bool = False,
+    partitions: list[str] | None = None,
     skip_dbt: bool = False,
     skip_quality: bool = False,
 ) -> None:
@@ -56,11 +57,19 @@ def daily(
         config: Path of the configuration file, from the project's folder.
         tables: Names of the tables to copy; all of them when empty.
         full_refresh: Read whole tables and rebuild incremental models from nothing.
+        partitions: Rewrite these and no others, of tables with mode partition_overwrite.
         skip_dbt: Leave the models as they are.
         skip_quality: Don't measure.
     """
     settings = load_config(Path(config))
-    night = Night(str(flow_run.id), config, settings, chosen(settings, tables), full_refresh)
+    night = Night(
+        run_id=str(flow_run.id),
+        config=config,
+        settings=settings,
+        tables=chosen(settings, tables),
+        full_refresh=full_refresh,
+        partitions=partitions or [],
+    )
     try:
         sync(night)
         if not skip_dbt:
@@ -116,7 +125,13 @@ def sync_table(table: str, night: Night, planned: Plan) -> Outcome | Prepared:
     snapshot, states = planned.current()
     try:
         return extract_load(
-            table, night.config, night.run_id, snapshot, states[table], night.full_refresh
+            table,
+            night.config,
+            night.run_id,
+            snapshot,
+            states[table],
+            night.full_refresh,
+            night.partitions,
         )
     except TransientError as error:
         log.warning("%s", error.about(table))

@@ -13,8 +13,7 @@ from tasks.plan import chosen, relations
 from tasks.publish import publish, recorded
 from tasks.source.connection import Source
 from tasks.source.snapshot import Snapshot
-from tasks.transfer.extract import make_contract
-from tasks.transfer.watermark import check_floor
+from tasks.transfer.contract import make_contract
 from tasks.warehouse.base import State, Warehouse
 
 
@@ -26,6 +25,7 @@ def extract_load(
     snapshot: Snapshot,
     state: State,
     full_refresh: bool = False,
+    partitions: list[str] | None = None,
 ) -> Outcome | Prepared:
     """Copies one table; where tables are published together, up to its publish.
 
@@ -36,6 +36,7 @@ def extract_load(
         snapshot: The run's instant of the source.
         state: How far the copy was before the snapshot was taken.
         full_refresh: Read the whole table whatever its mode.
+        partitions: Rewrite these and no others.
     """
     settings = load_config(Path(config))
     [table_settings] = chosen(settings, [table])
@@ -46,7 +47,6 @@ def extract_load(
             return outcome_of(done, table_settings)
         with source.connect() as session:
             relation = relations(settings, [table_settings], session)[table]
-        check_floor(snapshot.floor, table_settings)
         attempt = Attempt(
             table=table_settings,
             run_id=run_id,
@@ -54,6 +54,7 @@ def extract_load(
             snapshot=snapshot,
             state=state,
             full_refresh=full_refresh,
+            partitions=partitions or [],
         )
         return _copy(settings, source, warehouse, attempt)
 

@@ -11,9 +11,13 @@ from tasks.config import Table
 from tasks.errors import PermanentError
 from tasks.logs import log
 from tasks.source.snapshot import Snapshot
-from tasks.transfer.extract import Contract, Extract
+from tasks.transfer.contract import Contract
+from tasks.transfer.extract import Extract
 from tasks.transfer.files import StagingFiles
-from tasks.transfer.watermark import lower_bound, next_watermark
+from tasks.transfer.overwrite import asked_partitions
+from tasks.transfer.selection import Bounds
+from tasks.transfer.types import INTEGERS
+from tasks.transfer.watermark import check_floor, lower_bound, next_watermark
 from tasks.warehouse.base import Publication, Staged, State, Warehouse
 
 
@@ -40,21 +44,25 @@ class Attempt:
     snapshot: Snapshot
     state: State
     full_refresh: bool
+    partitions: list[str]
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
+        check_floor(self.snapshot.floor, self.table)
         changed = self.state.fingerprint not in (None, self.contract.fingerprint)
-        if changed and self.table.schema_change == "freeze":
-            raise PermanentError(
-                "Its columns changed since the last publish, and schema_change is freeze.",
-                remedy="Set schema_change: evolve for a run, or undo the change.",
-                table=self.table.name,
-            )
         if changed:
-            log.info("%s: its columns changed, so it is read in full", self.table.name)
-        self.watermark = None if changed or self.full_refresh else self.state.watermark
-        self.lower = lower_bound(self.watermark, self.table)
+            self._accept_change()
+        self.watermark = None if changed else self.state.watermark
+        self.bounds = self._bounds()
+        if self.table.cursor and self.contract.cursor.kind in INTEGERS:
+            log.warning(
+                "%s: the cursor %s is an integer, which is not commit-proof: a row is missed that"
+                " commits after one whose value is more than %s higher",
+                self.table.name,
+                self.table.cursor,
+                self.table.lag or 0,
+            )
         self.staged = Staged(
             table=self.table.target,
             attempt=self.id,
@@ -62,6 +70,36 @@ class Attempt:
             fields=self.contract.fields,
             synced_at=self.state.next_synced_at(datetime.now(UTC)),
         )
+
+    def _accept_change(self) -> None:
+        reshaped = not str(self.state.fingerprint).startswith(self.contract.relation.shape)
+        if reshaped and self.table.schema_change == "freeze":
+            raise PermanentError(
+                "Its columns changed since the last publish, and schema_change is freeze.",
+                remedy="Set schema_change: evolve for a run, or undo the change.",
+                table=self.table.name,
+            )
+        what = "its columns" if reshaped else "its columns, key or cursor in the configuration"
+        log.info("%s: %s changed, so it is read in full", self.table.name, what)
+
+    def _bounds(self) -> Bounds:
+        published = self.state.fingerprint == self.contract.fingerprint
+        if self.full_refresh or self.table.mode == "full_refresh" or not published:
+            return Bounds(whole=True)
+        if self.partitions:
+            return Bounds(False, asked=tuple(asked_partitions(self.contract, self.partitions)))
+        if self.table.cursor is None:
+            return Bounds(whole=False)
+        if self.watermark is None:
+            return Bounds(whole=True)
+        return Bounds(False, lower_bound(self.watermark, self.table, self.contract.cursor))
+
+    def next_watermark(self, extracted: Extract) -> str | None:
+        """Where the next attempt goes on, once this one is published."""
+        # Partitions that were asked for say nothing of the rows that changed in others.
+        if self.table.cursor is None or self.bounds.asked:
+            return self.watermark
+        return next_watermark(self.watermark, extracted.largest, self.snapshot.floor, self.table)
 
     def staging_files(self, warehouse: Warehouse, size: int) -> StagingFiles:
         """The attempt's own files, each handed to the warehouse once it has `size` MB."""
@@ -83,7 +121,7 @@ class Attempt:
             "snapshot_id": self.snapshot.id,
             "snapshot_lsn": self.snapshot.lsn,
             "snapshot_at": self.snapshot.taken_at,
-            "lower_bound": self.lower.isoformat() if self.lower else None,
+            "lower_bound": None if self.bounds.lower is None else str(self.bounds.lower),
             "rows_read": 0,
             "rows_published": 0,
             "rows_dead_lettered": 0,
@@ -104,13 +142,10 @@ class Prepared:
     def publication(self) -> Publication:
         """What publishing the attempt changes."""
         attempt, contract = self.attempt, self.attempt.contract
-        watermark = None
-        if attempt.table.mode == "incremental":
-            floor = attempt.snapshot.floor
-            watermark = next_watermark(attempt.watermark, self.extracted.largest, floor)
+        watermark = attempt.next_watermark(self.extracted)
         return Publication(
             staged=self.staged,
-            mode="replace" if attempt.lower is None else "merge",
+            replaced=self.extracted.replaced,
             key=[field for field in contract.fields if field.name in contract.key],
             state=attempt.state,
             watermark=watermark,

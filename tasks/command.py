@@ -37,7 +37,7 @@ def main(daily: Callable[..., object], arguments: Sequence[str] | None = None) -
         signal.signal(number, _interrupt)
     try:
         config = load_config(path)
-        check(config, options.tables)
+        check(config, options.tables, options.partitions)
         show_progress()
         server = temporary_server()
         with _day(config, options.bad_day), serving(server):
@@ -54,6 +54,7 @@ def _night(daily: Callable[..., object], path: Path, options: argparse.Namespace
             str(path),
             tables=options.tables,
             full_refresh=options.full_refresh,
+            partitions=options.partitions,
             skip_dbt=options.skip_dbt,
             skip_quality=options.skip_quality,
         )
@@ -74,17 +75,20 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python flows/daily.py", description="Run one night, here and now."
     )
     parser.add_argument("--config", type=Path, help="configuration file (default: the demo's)")
-    parser.add_argument(
-        "--tables",
-        type=lambda names: [name for name in names.split(",") if name],
-        metavar="A,B",
-        help="copy only these tables",
+    parser.add_argument("--tables", type=_names, metavar="A,B", help="copy only these tables")
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument("--full-refresh", action="store_true", help="read whole tables")
+    extent.add_argument(
+        "--partitions", type=_names, default=[], metavar="A,B", help="rewrite only these partitions"
     )
-    parser.add_argument("--full-refresh", action="store_true", help="read whole tables")
     parser.add_argument("--skip-dbt", action="store_true", help="leave the models as they are")
     parser.add_argument("--skip-quality", action="store_true", help="don't measure")
     parser.add_argument("--bad-day", action="store_true", help="demo: the shop has a bad day")
     return parser.parse_args(arguments)
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
 
 
 @contextmanager

@@ -25,12 +25,15 @@ from tasks.fields import (
     EVERY,
     Accepted,
     Duration,
+    Lag,
     Name,
     Names,
     PostgresUrl,
     Ratio,
     RatioOrRatios,
     Ratios,
+    Zone,
+    clock_shift,
     refuse_boolean,
 )
 from tasks.yaml_file import YamlFile
@@ -139,11 +142,19 @@ class Table(Model):
     )
     key: Names = Field([], description="Key columns; the primary key when empty.")
     cursor: Name | None = Field(None, description="Column that moves when a row changes.")
-    lag: Duration = Field(timedelta(minutes=10), description="Re-read before the watermark.")
-    cursor_timezone: str | None = Field(None, description="Zone of a cursor without time zone.")
+    lag: Lag = Field(
+        timedelta(minutes=10),
+        description="Re-read before the watermark: a duration, or how many values of an integer.",
+    )
+    cursor_timezone: Zone | None = Field(None, description="Zone of a cursor without time zone.")
     append_only: bool = Field(False, description="Rows are only ever added; no key needed.")
-    partition_by: str | None = Field(None, description="Column of partition_overwrite.")
-    partitions: int | None = Field(None, ge=1, description="How many last partitions to rewrite.")
+    partition_by: Name | None = Field(None, description="Column of partition_overwrite.")
+    partition_unit: Literal["hour", "day", "month", "year"] = Field(
+        "day", description="What a partition of a date or timestamp (in UTC) spans."
+    )
+    partitions: int = Field(
+        2, ge=1, description="How many last partitions to rewrite where there is no cursor."
+    )
     deletes: Literal["ignore", "soft", "hard"] = Field(
         "ignore", description="What a deleted source row does to its copy."
     )
@@ -159,14 +170,42 @@ class Table(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.mode == "incremental" and self.cursor is None:
-            raise ValueError("expected a cursor, since mode is incremental")
-        if self.mode == "full_refresh" and self.cursor is not None:
-            raise ValueError("expected no cursor, since mode is full_refresh")
-        changed = {*self.columns.exclude, *self.columns.mask, *self.columns.as_}
-        if lost := [name for name in (*self.key, self.cursor) if name in changed]:
-            raise ValueError(f"expected key and cursor as they are; {lost[0]} is not copied so")
+        for expected in self._contradictions():
+            raise ValueError(f"expected {expected}")
         return self
+
+    def _contradictions(self) -> Iterator[str]:
+        """What is expected in place of settings that contradict each other or mean nothing."""
+        if self.mode == "incremental" and self.cursor is None:
+            yield "a cursor, since mode is incremental"
+        if self.mode == "full_refresh" and self.cursor is not None:
+            yield "no cursor, since mode is full_refresh"
+        if self.mode == "partition_overwrite" and self.partition_by is None:
+            yield "partition_by, since mode is partition_overwrite"
+        for setting, needed, there in (
+            ("append_only", "mode: incremental", self.mode == "incremental"),
+            ("partition_by", "mode: partition_overwrite", self.mode == "partition_overwrite"),
+            ("partition_unit", "partition_by", self.partition_by),
+            ("partitions", "partition_by", self.partition_by),
+            ("lag", "a cursor", self.cursor),
+            ("cursor_timezone", "a cursor", self.cursor),
+        ):
+            if setting in self.model_fields_set and not there:
+                yield f"no {setting} without {needed}"
+        if self.cursor and "partitions" in self.model_fields_set:
+            yield "no partitions beside a cursor, which finds those that changed"
+        changed = {*self.columns.exclude, *self.columns.mask, *self.columns.as_}
+        if lost := [
+            name for name in (*self.key, self.cursor, self.partition_by) if name in changed
+        ]:
+            yield f"key, cursor and partition_by as they are; {lost[0]} is not copied so"
+        if self.cursor_timezone and isinstance(self.lag, timedelta):
+            shift = clock_shift(self.cursor_timezone)
+            if shift and self.lag < max(shift, timedelta(hours=1)):
+                yield (
+                    f"a lag of at least {max(shift, timedelta(hours=1))} (h:mm:ss), since the"
+                    f" clocks of {self.cursor_timezone} are set back"
+                )
 
     @property
     def target(self) -> str:
@@ -288,16 +327,8 @@ def _not_built(config: Config) -> Iterator[tuple[tuple[int | str, ...], str]]:
     if config.execution == "workers":
         yield ("execution",), "workers"
     for index, table in enumerate(config.tables):
-        for setting, value in (
-            ("mode", table.mode == "partition_overwrite" and table.mode),
-            ("append_only", table.append_only),
-            ("cursor_timezone", table.cursor_timezone),
-            ("partition_by", table.partition_by),
-            ("partitions", table.partitions),
-            ("deletes", table.deletes != "ignore" and table.deletes),
-        ):
-            if value:
-                yield ("tables", index, setting), f"{setting}: {value}"
+        if table.deletes != "ignore":
+            yield ("tables", index, "deletes"), f"deletes: {table.deletes}"
         if table.columns.mask:
             yield ("tables", index, "columns", "mask"), "masking"
         if table.columns.as_:

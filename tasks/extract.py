@@ -28,7 +28,7 @@ def extract(
             log.info("%s: %s rows read, %s rows/s", attempt.table.name, *_figures(rows, seconds))
 
     extracted = transfer.extract(
-        source, attempt.snapshot, attempt.contract, attempt.lower, streams, staging, progress
+        source, attempt.snapshot, attempt.contract, attempt.bounds, streams, staging, progress
     )
     rows, rate = _figures(extracted.rows_read, extracted.seconds)
     log.info(

@@ -1,7 +1,8 @@
 """The types of the configuration's values: each refuses what it can't mean and says what it can."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -34,6 +35,32 @@ def parse_duration(value: Any) -> timedelta:
     raise ValueError("expected a duration such as 30s, 10m, 2h or 1d")
 
 
+def _parse_lag(value: Any) -> timedelta | int:
+    """An integer other than 0 counts values, all else is a duration."""
+    if type(value) is int and value > 0:
+        return value
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or a whole number for an integer cursor") from None
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError, ValueError):
+        raise ValueError("expected a time zone such as Europe/Berlin") from None
+    return name
+
+
+def clock_shift(zone: str) -> timedelta:
+    """How far a zone's clocks are set back within a year from now; 0 where they never are."""
+    now = datetime.now(UTC)
+    weeks = (now + timedelta(weeks=week) for week in range(53))
+    offsets = [instant.astimezone(ZoneInfo(zone)).utcoffset() or timedelta() for instant in weeks]
+    return max(offsets) - min(offsets)
+
+
 def _postgres_url(value: SecretStr) -> SecretStr:
     url = value.get_secret_value()
     try:
@@ -64,6 +91,12 @@ Duration = Annotated[
     BeforeValidator(parse_duration),
     WithJsonSchema({"type": ["string", "integer"], "pattern": r"^(0|\d+[smhd])$"}),
 ]
+Lag = Annotated[
+    timedelta | int,
+    BeforeValidator(_parse_lag),
+    WithJsonSchema({"type": ["string", "integer"], "pattern": r"^(0|\d+[smhd])$", "minimum": 0}),
+]
+Zone = Annotated[str, AfterValidator(_known_zone)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
 Name = Annotated[str, Field(min_length=1)]
 Names = Annotated[list[Name], AfterValidator(_distinct)]

@@ -21,6 +21,6 @@ def load(warehouse: Warehouse, attempt: Attempt, extracted: Extract) -> Prepared
     check_breaker(name, table.breaker, extracted.rows_read, extracted.rows_dead, extracted.nulls)
     staged = warehouse.stage(attempt.staged, extracted.files, extracted.letters)
     check_counts(name, extracted.rows_read, extracted.rows_dead, staged.rows)
-    if attempt.lower is None:
+    if extracted.replaced is None:
         check_shrink(name, table.breaker, warehouse.rows(table.target), staged.rows)
     return Prepared(attempt, extracted, staged)

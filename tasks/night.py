@@ -23,6 +23,7 @@ class Night:
     settings: Config
     tables: list[Table]
     full_refresh: bool
+    partitions: list[str] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     prepared: list[Prepared] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)

@@ -16,8 +16,9 @@ from tasks.source.catalog import Relation, introspect
 from tasks.source.connection import Source
 from tasks.source.demo import seed
 from tasks.source.snapshot import Floor, Keeper, Snapshot
-from tasks.transfer.extract import make_contract
+from tasks.transfer.contract import make_contract
 from tasks.transfer.files import sweep
+from tasks.transfer.overwrite import asked_partitions
 from tasks.warehouse.base import State
 
 OLD_FLOOR = timedelta(hours=1)
@@ -55,12 +56,14 @@ def relations(
     return found
 
 
-def check(config: Config, names: list[str] | None) -> None:
+def check(config: Config, names: list[str] | None, partitions: list[str]) -> None:
     """Says what is wrong with configuration, source or warehouse before anything is started."""
     tables = chosen(config, names)
     if config.source.demo is None:  # else its server is not started yet
         with open_source(config).connect(connect_timeout=3) as session:
-            relations(config, tables, session)
+            found = relations(config, tables, session)
+        for table in tables if partitions else []:
+            asked_partitions(make_contract(table, found[table.name]), partitions)
     open_warehouse(config).__exit__()
 
 

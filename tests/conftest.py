@@ -23,10 +23,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from tasks.attempt import Outcome
+from tasks.config import load_config
 from tasks.server import TemporaryServer
 from tasks.source import embedded
 from tasks.warehouse.base import Publication, Warehouse
 from tests import warehouses
+from tests.bench.transfer import transfer
 from tests.dialect import not_snowflake
 from tests.emulator import Account, Emulator
 from tests.recorded import RecordedAccount, recorded_account
@@ -34,6 +37,7 @@ from tests.warehouses import Copy, DuckDBCopy, Rows, SnowflakeCopy
 
 ROOT = Path(__file__).parents[1]
 Night = Callable[..., None]
+Sync = Callable[..., Outcome]
 Start = Callable[..., subprocess.Popen[str]]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Write = Callable[..., Path]
@@ -74,7 +78,8 @@ def open_path() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a real PostgreSQL; make databases of your own in it."""
-    with server_folder() as folder:
+    with server_folder() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedded, "SETTINGS", (*embedded.SETTINGS, "max_prepared_transactions=5"))
         yield embedded.start(folder)
 
 
@@ -224,6 +229,17 @@ def night(source_url: str, prefect_api: str, monkeypatch: pytest.MonkeyPatch) ->
 
     with temporary_settings({PREFECT_API_URL: prefect_api}):
         yield run
+
+
+@pytest.fixture
+def sync(source_url: str, config_file: Write, monkeypatch: pytest.MonkeyPatch) -> Sync:
+    """Copies one table as a night does, without Prefect around it: `sync(table, url=...)`."""
+
+    def run(table: dict[str, Any], url: str = source_url, **options: Any) -> Outcome:
+        monkeypatch.setenv("SOURCE_URL", url)
+        return transfer(load_config(config_file([table])), **options)
+
+    return run
 
 
 @pytest.fixture

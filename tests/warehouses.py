@@ -122,4 +122,4 @@ def stage(
         "outcome": "published",
         "finished_at": datetime.now(UTC),
     }
-    return Publication(staged, "replace", fields[:1], state, None, "shape", record)
+    return Publication(staged, None, fields[:1], state, None, "shape", record)

@@ -33,13 +33,17 @@ class Leaf:
     oid: int
     schema: str
     name: str
-    filenode: int | None
     pages: int | None
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A table as it stood when it was introspected."""
+    """A table as it stood when it was introspected.
+
+    `files` are the oid and file of all that its rows come from, a view's tables included. The keys
+    are those that hold over all leaves; `range_columns` are those by which the server finds a range
+    of rows without reading all: they lead an index or the partition key.
+    """
 
     database: str
     schema: str
@@ -47,13 +51,19 @@ class Relation:
     oid: int
     columns: tuple[Column, ...]
     leaves: tuple[Leaf, ...]
+    files: tuple[tuple[int, int], ...]
     primary_key: tuple[str, ...]
     unique_keys: tuple[tuple[str, ...], ...]
-    cursor_indexes: tuple[str, ...]
+    range_columns: tuple[str, ...]
     row_estimate: int
 
     def column(self, name: str) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)
+
+    def is_key(self, names: list[str]) -> bool:
+        """Whether the source holds these columns unique and not null."""
+        unique = any(set(columns) <= set(names) for columns in self.unique_keys)
+        return unique and all(column.not_null for column in self.columns if column.name in names)
 
     @property
     def shape(self) -> str:
@@ -64,13 +74,13 @@ class Relation:
 
     @property
     def storage(self) -> str:
-        """`shape` with the file of every leaf: equal before and after means no rewrite between."""
-        parts = [self.shape, *(f"{leaf.oid}:{leaf.filenode}" for leaf in self.leaves)]
+        """`shape` with every file: equal before and after means no rewrite between."""
+        parts = [self.shape, *(f"{oid}:{file}" for oid, file in self.files)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 RELATION = """
-select c.oid, greatest(c.reltuples, 0)::bigint,
+select c.oid, c.relkind = 'p', greatest(c.reltuples, 0)::bigint,
        (select system_identifier from pg_control_system()) || '/' || current_database()
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = %s and c.relname = %s and c.relkind in ('r', 'p', 'v', 'm', 'f')
@@ -93,17 +103,41 @@ from typed join pg_type t on t.oid = typed.oid
 order by attnum, depth desc
 """
 
-LEAVES = """
+TREE = """
 with recursive tree(oid) as (
     select %s::oid
-    union all
+    union
     select i.inhrelid from pg_inherits i join tree on i.inhparent = tree.oid
 )
-select c.oid, n.nspname, c.relname, pg_relation_filenode(c.oid),
-       case when c.relkind in ('r', 'm')
+"""
+LEAVES = f"""
+{TREE}
+select c.oid, n.nspname, c.relname,
+       case when c.relkind = 'r'
             then pg_relation_size(c.oid) / current_setting('block_size')::int end
 from tree join pg_class c on c.oid = tree.oid join pg_namespace n on n.oid = c.relnamespace
 where c.relkind <> 'p' order by c.oid
+"""
+FILTERED = f"""
+{TREE}
+select quote_ident(current_user) from tree where row_security_active(tree.oid) limit 1
+"""
+
+FILES = """
+with recursive tree(oid) as (
+    select %s::oid
+    union
+    select below.oid from tree, lateral (
+        select i.inhrelid from pg_inherits i where i.inhparent = tree.oid
+        union all
+        select d.refobjid
+        from pg_class c join pg_rewrite r on r.ev_class = c.oid
+        join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
+        where c.oid = tree.oid and c.relkind = 'v' and d.refclassid = 'pg_class'::regclass
+    ) below(oid)
+)
+select c.oid, pg_relation_filenode(c.oid)
+from tree join pg_class c on c.oid = tree.oid where c.relkind in ('r', 'm') order by c.oid
 """
 
 INDEXES = """
@@ -118,21 +152,34 @@ order by i.indisprimary desc, i.indexrelid
 """
 
 
+PARTITION_KEY = """
+select a.attname from pg_partitioned_table p
+join pg_attribute a on a.attrelid = p.partrelid and a.attnum = p.partattrs[0]
+where p.partrelid = %s and p.partstrat in ('r', 'l')
+"""
+
+
 def introspect(connection: psycopg.Connection, schema: str, name: str) -> Relation:
     """Reads one relation's catalog entries.
 
     Raises:
-        ConfigError: When the relation does not exist, with the names that come close.
+        ConfigError: When the relation does not exist, with the names that come close, or when
+            row-level security hides some of its rows.
     """
-    label = f"{schema}.{name}"
-    with source_errors(label):
+    with source_errors(f"{schema}.{name}"):
         found = connection.execute(RELATION, (schema, name)).fetchone()
         if found is None:
             raise _missing(connection, schema, name)
-        oid, estimate, database = found
+        oid, partitioned, estimate, database = found
+        if filtered := connection.execute(FILTERED, (oid,)).fetchone():
+            raise _filtered(schema, name, *filtered)
         columns = [Column(*row) for row in connection.execute(COLUMNS, (oid,))]
         leaves = [Leaf(*row) for row in connection.execute(LEAVES, (oid,))]
+        files = connection.execute(FILES, (oid,)).fetchall()
         indexes = connection.execute(INDEXES, (oid,)).fetchall()
+        partition_key = connection.execute(PARTITION_KEY, (oid,)).fetchall()
+    if len(leaves) > 1 and not partitioned:
+        indexes = []  # an index of a parent knows nothing of the tables that inherit from it
     return Relation(
         database=database,
         schema=schema,
@@ -140,10 +187,21 @@ def introspect(connection: psycopg.Connection, schema: str, name: str) -> Relati
         oid=oid,
         columns=tuple(columns),
         leaves=tuple(leaves),
+        files=tuple(files),
         primary_key=next((tuple(keys) for primary, _, _, keys in indexes if primary), ()),
         unique_keys=tuple(tuple(keys) for _, unique, _, keys in indexes if unique),
-        cursor_indexes=tuple(keys[0] for _, _, btree, keys in indexes if btree),
+        range_columns=tuple(
+            [keys[0] for _, _, btree, keys in indexes if btree] + [key for (key,) in partition_key]
+        ),
         row_estimate=estimate,
+    )
+
+
+def _filtered(schema: str, name: str, role: str) -> ConfigError:
+    return ConfigError(
+        f"Row-level security hides rows of {schema}.{name} from {role}.",
+        remedy=f"ALTER ROLE {role} BYPASSRLS; or connect as a role that no policy applies to.",
+        table=name,
     )
 
 

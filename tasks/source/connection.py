@@ -44,7 +44,8 @@ DriverError = psycopg.Error | adbc_driver_manager.Error
 TRANSIENT_CLASSES = {"08", "40", "53", "55", "57", "58"}
 TRANSIENT_CODES = {"25P03", "25P04", "72000"}
 REMEDIES = {
-    "42501": "Grant the source role SELECT on it: GRANT SELECT ON <table> TO <role>;",
+    "42501": "GRANT SELECT ON <table> TO <role>; or, where row-level security filters a view's"
+    " tables, ALTER ROLE <role> BYPASSRLS;",
     "42P01": "Check the table's name, or remove it from the configuration.",
     "42703": "Check the column's name in the configuration.",
     "55P03": "Another session holds a lock on it (pg_locks says which); run again when it ends.",

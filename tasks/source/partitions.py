@@ -1,5 +1,7 @@
 """How a table is cut into queries that several readers share: ranges of tuple ids of each leaf."""
 
+from collections.abc import Sequence
+
 from psycopg import sql
 
 from tasks.source.catalog import Leaf, Relation
@@ -15,22 +17,23 @@ def tid_queries(
     """One SELECT for each range of each leaf; together they return every row once.
 
     The last range of a leaf has no upper end, since the leaf may have grown since it was measured.
-    Leaves without a heap (views, foreign tables) are one query.
+    Leaves that are no table of their own (views, foreign tables) are one query.
     """
     total = sum(leaf.pages or 0 for leaf in relation.leaves)
     step = max(SMALLEST_RANGE, -(-total // (streams * RANGES_A_STREAM)))
     return [
-        _select(columns, leaf, [part for part in (tids, where) if part is not None])
+        _select(columns, _only(leaf), [part for part in (tids, where) if part is not None])
         for leaf in relation.leaves
         for tids in _ranges(leaf, step)
     ]
 
 
-def cursor_queries(
-    relation: Relation, columns: sql.Composable, wheres: list[sql.Composable]
+def range_queries(
+    relation: Relation, columns: sql.Composable, wheres: Sequence[sql.Composable]
 ) -> list[str]:
-    """One SELECT for each leaf and condition, for an index on the cursor to serve."""
-    return [_select(columns, leaf, [where]) for leaf in relation.leaves for where in wheres]
+    """One SELECT for each condition, for an index or the pruning of partitions to serve."""
+    whole = sql.Identifier(relation.schema, relation.name)
+    return [_select(columns, whole, [where]) for where in wheres]
 
 
 def _ranges(leaf: Leaf, step: int) -> list[sql.Composable | None]:
@@ -48,11 +51,17 @@ def _tids(start: int, end: int | None) -> sql.Composable:
     return sql.SQL("{} and ctid < {}::tid").format(lower, f"({end},0)")
 
 
-def _select(columns: sql.Composable, leaf: Leaf, conditions: list[sql.Composable]) -> str:
-    query = sql.SQL("select {} from {}{}{}").format(
+def _only(leaf: Leaf) -> sql.Composable:
+    """The leaf's own rows, without those of tables that inherit from it."""
+    return sql.SQL("only {}").format(sql.Identifier(leaf.schema, leaf.name))
+
+
+def _select(
+    columns: sql.Composable, relation: sql.Composable, conditions: list[sql.Composable]
+) -> str:
+    query = sql.SQL("select {} from {}{}").format(
         columns,
-        sql.SQL("only " if leaf.pages is not None else ""),
-        sql.Identifier(leaf.schema, leaf.name),
+        relation,
         sql.SQL(" where ") + sql.SQL(" and ").join(conditions) if conditions else sql.SQL(""),
     )
     return query.as_string()

@@ -26,20 +26,21 @@ where datname = current_database() and pid <> pg_backend_pid() and state is dist
   and backend_type not in ('autovacuum worker', 'walsender')
 order by 1 limit 1
 """
-HIDDEN = """
-select not pg_has_role('pg_read_all_stats', 'usage')
-       or exists (select from pg_stat_activity
-                  where datname = current_database() and state = 'disabled'),
-       pg_is_in_recovery(), current_user
+# Where activity is not tracked, a session does not show when its transaction began.
+UNSEEN = """
+select pg_is_in_recovery(), not pg_has_role('pg_read_all_stats', 'usage'),
+       (select quote_ident(usename) from pg_stat_activity
+        where datname = current_database() and state = 'disabled' limit 1),
+       quote_ident(current_user)
 """
 
 
 class Floor(BaseModel):
     """What the watermark may not pass.
 
-    `oldest` is the start of the oldest open transaction, None when none is open. `unknown` says
-    why the floor can't be known, and `prepared` that a prepared transaction of unknown start is
-    open. All times are UTC.
+    `oldest` is the start of the oldest open transaction, None when none is open, and `culprit` who
+    opened it. `unknown` says why the floor can't be known and `remedy` what to do about it;
+    `prepared` that a prepared transaction of unknown start is open. All times are UTC.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +49,7 @@ class Floor(BaseModel):
     culprit: str | None = None
     prepared: bool = False
     unknown: str | None = None
+    remedy: str | None = None
 
 
 class Snapshot(BaseModel):
@@ -71,12 +73,7 @@ def note_floor(connection: psycopg.Connection) -> Floor:
             connection,
             "select exists (select from pg_prepared_xacts where database = current_database())",
         )
-        hidden, standby, role = _one(connection, HIDDEN)
-    unknown = None
-    if standby:
-        unknown = "the source is a standby, where the primary's open transactions don't show"
-    elif hidden:
-        unknown = f"other sessions are hidden from {role}; GRANT pg_read_all_stats TO {role};"
+        unknown, remedy = _unseen(*_one(connection, UNSEEN))
     culprit = oldest and f"pid {oldest[1]}, user {oldest[2]}, query started {oldest[3]}"
     return Floor(
         clock=clock,
@@ -84,7 +81,30 @@ def note_floor(connection: psycopg.Connection) -> Floor:
         culprit=culprit,
         prepared=prepared,
         unknown=unknown,
+        remedy=remedy,
     )
+
+
+def _unseen(
+    standby: bool, hidden: bool, untracked: str | None, role: str
+) -> tuple[str | None, str | None]:
+    """Why the oldest open transaction may not be among those seen, and what to do about it."""
+    if standby:
+        return (
+            "the source is a standby, where the primary's open transactions don't show",
+            "Read from the primary",
+        )
+    if hidden:
+        return (
+            f"other sessions are hidden from {role}",
+            f"GRANT pg_read_all_stats TO {role};",
+        )
+    if untracked:
+        return (
+            f"what sessions of {untracked} do is not tracked",
+            f"ALTER ROLE {untracked} SET track_activities = on;",
+        )
+    return None, None
 
 
 class Keeper:

@@ -6,39 +6,24 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import polars as pl
 from psycopg import sql
 
-from tasks.config import Table
-from tasks.errors import ConfigError
-from tasks.source.catalog import Relation
 from tasks.source.connection import Source
-from tasks.source.partitions import cursor_queries, tid_queries
+from tasks.source.keys import check_key
+from tasks.source.partitions import range_queries, tid_queries
 from tasks.source.read import Handle, guarded, read
 from tasks.source.snapshot import Snapshot
+from tasks.transfer.contract import Contract
 from tasks.transfer.files import StagingFile, StagingFiles
 from tasks.transfer.rules import Screened, screen
-from tasks.transfer.types import Field, Kind, field_of, largest
-from tasks.transfer.watermark import conditions
+from tasks.transfer.selection import Bounds, select
+from tasks.transfer.slices import Slice
+from tasks.transfer.types import largest
+from tasks.transfer.watermark import Mark
 
 Progress = Callable[[int, float], None]
-
-
-@dataclass(frozen=True)
-class Contract:
-    """A configured table held against the relation it names: what to copy and by which key."""
-
-    table: Table
-    relation: Relation
-    fields: list[Field]
-    key: list[str]
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes when the relation's shape or the columns copied from it change."""
-        return f"{self.relation.shape}:{','.join(field.name for field in self.fields)}"
 
 
 @dataclass
@@ -47,92 +32,31 @@ class Extract:
 
     Rows read are those staged plus those dead-lettered; `nulls` counts NULLs a column over the
     rows read, and `coerced` the values that became NULL by the `unrepresentable` setting.
+    `replaced` are the slices whose copies the rows replace, all rows when it is None.
     """
 
     rows_read: int = 0
     rows_dead: int = 0
     bytes: int = 0
     seconds: float = 0
-    largest: datetime | None = None
+    largest: Mark | None = None
+    replaced: list[Slice] | None = None
     files: list[StagingFile] = field(default_factory=list)
     letters: list[StagingFile] = field(default_factory=list)
     nulls: Counter[str] = field(default_factory=Counter)
     coerced: Counter[str] = field(default_factory=Counter)
 
 
-def make_contract(table: Table, relation: Relation) -> Contract:
-    """Checks every column the configuration names, and settles the key.
-
-    Raises:
-        ConfigError: Naming what the table lacks, and what it has.
-    """
-    named = {
-        "key": table.key,
-        "cursor": [table.cursor] if table.cursor else [],
-        "columns.exclude": table.columns.exclude,
-        "rules.not_null": table.rules.not_null,
-        "rules.accepted": list(table.rules.accepted),
-        "breaker.max_null_ratio": list(table.breaker.null_ratios([])),
-    }
-    excluded = set(table.columns.exclude)
-    copied = [column.name for column in relation.columns if column.name not in excluded]
-    for setting, names in named.items():
-        known = copied if setting != "columns.exclude" else [c.name for c in relation.columns]
-        if missing := [name for name in names if name not in known]:
-            raise ConfigError(
-                f"{setting} names {', '.join(missing)}, which is not a copied column.",
-                remedy=f"It has: {', '.join(known)}.",
-                table=table.name,
-            )
-    if not copied:
-        raise ConfigError(
-            "It has no column to copy.", remedy="Remove it, or exclude fewer.", table=table.name
-        )
-    fields = [field_of(column) for column in relation.columns if column.name not in excluded]
-    key = table.key or list(relation.primary_key)
-    contract = Contract(table, relation, fields, key if set(key) <= set(copied) else [])
-    if table.mode == "incremental":
-        _check_incremental(contract)
-    return contract
-
-
-def _check_incremental(contract: Contract) -> None:
-    table, relation = contract.table, contract.relation
-    if not contract.key:
-        raise ConfigError(
-            "mode incremental needs a key, and the table has no primary key that is copied.",
-            remedy="Write key: [column, ...] of a unique index, or use mode: full_refresh.",
-            table=table.name,
-        )
-    nullable = [c.name for c in relation.columns if c.name in contract.key and not c.not_null]
-    unique = any(set(keys) == set(contract.key) for keys in relation.unique_keys)
-    if not unique or nullable:
-        columns = ", ".join(contract.key)
-        raise ConfigError(
-            f"The key ({columns}) is not held unique and not null by the source.",
-            remedy=f"CREATE UNIQUE INDEX ON {relation.schema}.{relation.name} ({columns}); and"
-            " make its columns NOT NULL, or use mode: full_refresh.",
-            table=table.name,
-        )
-    cursor = next(field for field in contract.fields if field.name == table.cursor)
-    if cursor.kind is not Kind.TIMESTAMPTZ:
-        raise ConfigError(
-            f"The cursor {cursor.name} is a {cursor.kind}, and has to be a timestamptz.",
-            remedy="Choose another cursor, or use mode: full_refresh.",
-            table=table.name,
-        )
-
-
 def extract(
     source: Source,
     snapshot: Snapshot,
     contract: Contract,
-    lower: datetime | None,
+    bounds: Bounds,
     streams: int,
     staging: StagingFiles,
     progress: Progress,
 ) -> Extract:
-    """Reads the table (from `lower` on when given) and stages what passes the screen.
+    """Reads the rows that the bounds select and stages what passes the screen.
 
     Memory is bounded by one chunk a stream, whatever the size of the table.
     """
@@ -156,27 +80,25 @@ def extract(
 
             yield handle
 
-    with guarded(source, snapshot, contract.table.name, contract.relation):
-        read(
-            source,
-            snapshot,
-            contract.table.name,
-            _queries(contract, lower, streams),
-            streams,
-            stream,
-        )
+    table, relation = contract.table.name, contract.relation
+    with guarded(source, snapshot, table, relation):
+        if contract.key and not relation.is_key(contract.key):
+            check_key(source, snapshot, table, relation, contract.key)
+        selection = select(source, snapshot, contract, bounds)
+        result.replaced = selection.replaced
+        queries = _queries(contract, selection.read, streams)
+        read(source, snapshot, table, queries, streams, stream)
     result.seconds = time.monotonic() - started
     return result
 
 
-def _queries(contract: Contract, lower: datetime | None, streams: int) -> list[str]:
+def _queries(contract: Contract, slices: list[Slice] | None, streams: int) -> list[str]:
     columns = sql.SQL(", ").join(field.select for field in contract.fields)
-    cursor = contract.table.cursor
-    if lower is None or cursor is None:
+    if slices is None:
         return tid_queries(contract.relation, columns, None, streams)
-    wheres = conditions(cursor, lower)
-    if cursor in contract.relation.cursor_indexes:
-        return cursor_queries(contract.relation, columns, wheres)
+    wheres = [each.at_source for each in slices]
+    if all(each.is_range and each.field.name in contract.relation.range_columns for each in slices):
+        return range_queries(contract.relation, columns, wheres)
     either = sql.SQL("({})").format(sql.SQL(" or ").join(wheres))
     return tid_queries(contract.relation, columns, either, streams)
 

@@ -44,6 +44,7 @@ class Kind(StrEnum):
     JSON = "json"
 
 
+INTEGERS = {Kind.INT16, Kind.INT32, Kind.INT64}
 NATIVE = {
     "int2": Kind.INT16,
     "int4": Kind.INT32,
@@ -159,7 +160,8 @@ def _limits(kind: pl.DataType) -> tuple[int, int]:
     return FIRST_DAY * MICROSECONDS_A_DAY, (LAST_DAY + 1) * MICROSECONDS_A_DAY - 1
 
 
-def largest(chunk: pl.DataFrame, cursor: str) -> datetime | None:
-    """The largest cursor of a converted chunk."""
+def largest(chunk: pl.DataFrame, cursor: str) -> datetime | date | int | None:
+    """The largest cursor of a converted chunk; None when no row has one."""
     value = chunk[cursor].max()
-    return value if isinstance(value, datetime) else None
+    assert value is None or isinstance(value, datetime | date | int)
+    return value

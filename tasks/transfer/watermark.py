@@ -1,59 +1,81 @@
 """The commit-proof watermark: what an incremental run reads, and how far it may move on.
 
-Cursor values are UTC instants with microseconds; in the ledger they are ISO 8601 text.
+A watermark is in its cursor's own terms, as text: ISO 8601 with microseconds, in UTC for a
+timestamptz and in `cursor_timezone` for a timestamp or date; digits for an integer. Where clocks
+are set back an hour, a cursor without time zone falls by an hour while time goes on; `lag`, which
+is at least that (tasks/config.py), makes up for it.
 """
 
-from datetime import UTC, datetime
-
-from psycopg import sql
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from tasks.config import Table
 from tasks.errors import ConfigError
 from tasks.source.snapshot import Floor
+from tasks.transfer.slices import LIMITS, Slice, Value, since, without
+from tasks.transfer.types import INTEGERS, Field, Kind
+
+Mark = datetime | date | int
 
 
-def lower_bound(watermark: str | None, table: Table) -> datetime | None:
-    """Where an incremental read starts, or None for the whole table."""
-    if table.mode != "incremental" or watermark is None:
-        return None
+def lower_bound(watermark: str, table: Table, cursor: Field) -> Value:
+    """Where an incremental read starts: the lag before the watermark."""
+    if cursor.kind in INTEGERS:
+        return int(watermark) - (table.lag if isinstance(table.lag, int) else 0)
+    assert isinstance(table.lag, timedelta)
     try:
-        return datetime.fromisoformat(watermark) - table.lag
+        lower = datetime.fromisoformat(watermark) - table.lag
     except OverflowError:
-        return datetime.min.replace(tzinfo=UTC)
+        return LIMITS[cursor.kind][0]
+    return lower.date() if cursor.kind is Kind.DATE else lower
 
 
-def conditions(cursor: str, lower: datetime) -> list[sql.Composable]:
-    """The two disjoint conditions of an incremental read; rows without a cursor are always read."""
-    name = sql.Identifier(cursor)
-    return [
-        sql.SQL("{} >= {}").format(name, lower.isoformat()),
-        sql.SQL("{} is null").format(name),
-    ]
+def changed_since(cursor: Field, lower: Value) -> list[Slice]:
+    """The two disjoint slices of an incremental read; rows without a cursor are always read."""
+    return [since(cursor, lower), without(cursor)]
 
 
-def next_watermark(previous: str | None, largest: datetime | None, floor: Floor) -> str | None:
+def next_watermark(
+    previous: str | None, largest: Mark | None, floor: Floor, table: Table
+) -> str | None:
     """The smallest of the largest cursor read, the oldest open transaction and the clock.
 
     It never moves back, never on zero rows, and not while a prepared transaction of unknown start
-    is open.
+    is open. An integer cursor knows no time, so that its largest value is all there is.
     """
-    if largest is None or floor.prepared:
+    if largest is None:
         return previous
-    reached = min(value for value in (largest, floor.oldest, floor.clock) if value is not None)
-    if previous is not None:
-        reached = max(reached, datetime.fromisoformat(previous))
-    return reached.isoformat(timespec="microseconds")
+    if isinstance(largest, int):
+        return str(largest if previous is None else max(largest, int(previous)))
+    if floor.prepared:
+        return previous
+    possible = _local(floor, table)
+    if isinstance(largest, datetime):
+        reached = min(largest, possible).isoformat(timespec="microseconds")
+    else:
+        reached = min(largest, possible.date()).isoformat()
+    # Both are spelled alike, in digits of fixed width.
+    return reached if previous is None else max(reached, previous)
 
 
 def check_floor(floor: Floor, table: Table) -> None:
-    """Refuses an incremental run whose floor is unknown, unless a lag was written by hand.
+    """Refuses a watermark whose floor is unknown, unless a lag was written by hand.
 
     Raises:
         ConfigError: Naming the grant or the setting that resolves it.
     """
-    if floor.unknown and table.mode == "incremental" and "lag" not in table.model_fields_set:
+    if floor.unknown and table.cursor and "lag" not in table.model_fields_set:
         raise ConfigError(
             f"The watermark can't be made safe: {floor.unknown}.",
-            remedy="Do that, or write a lag longer than your longest transaction, such as lag: 1h.",
+            remedy=f"{floor.remedy}, or write a lag longer than your longest transaction,"
+            " such as lag: 1h.",
             table=table.name,
         )
+
+
+def _local(floor: Floor, table: Table) -> datetime:
+    """The instant below which nothing can commit any more, on the clock of the cursor."""
+    instant = min(floor.clock, floor.oldest or floor.clock)
+    if table.cursor_timezone is None:
+        return instant
+    return instant.astimezone(ZoneInfo(table.cursor_timezone)).replace(tzinfo=None)

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from tasks.transfer.files import Compression, StagingFile
+from tasks.transfer.slices import Slice
 from tasks.transfer.types import Field
 
 Row = tuple[Any, ...]
@@ -51,13 +52,15 @@ class Staged:
 class Publication:
     """Everything that one publishing transaction changes.
 
-    `replace` makes the staged rows the whole table; `merge` deletes by key and inserts. `state`
-    is the one that was read before: the publish fails if another has happened since. `record`
-    holds the columns of the attempt's `sync_runs` row.
+    The staged rows become the whole table when `replaced` is None. Else they are inserted after the
+    copies in the replaced slices and those with a staged key are deleted; without any slice, the
+    copy of a row that is dead-lettered now stays as it was. `state` is the one that was read
+    before: the publish fails if another has happened since. `record` holds the columns of the
+    attempt's `sync_runs` row.
     """
 
     staged: Staged
-    mode: Literal["replace", "merge"]
+    replaced: list[Slice] | None
     key: list[Field]
     state: State
     watermark: str | None

@@ -16,6 +16,7 @@ import duckdb
 
 from tasks.errors import PermanentError, TransientError
 from tasks.transfer.files import Compression, StagingFile
+from tasks.transfer.slices import Slice
 from tasks.transfer.types import Field, Kind
 from tasks.warehouse.base import Publication, Row, Staged, State
 from tasks.warehouse.ledger import STAGED_LETTERS, Ledger, LostRace
@@ -164,25 +165,43 @@ class DuckDBWarehouse:
             publication,
             staging=self._name(publication.staged.name),
             letters=self._name(publication.staged.letters),
-            same_key=self._same_key(publication.key),
+            same_key=self._same_key(publication.key, "s", "dead_letters"),
+            in_slice=_in_slice,
         )
 
     def _publish_rows(self, publication: Publication) -> None:
         table = publication.staged.table
         target, staging = self._name(table), self._name(publication.staged.name)
-        if publication.mode == "replace":
+        if publication.replaced is None:
             self.query(f"drop table if exists {target}")
             self.query(f"alter table {staging} rename to {self.quote(table)}")
             return
-        keys = [self.quote(field.name) for field in publication.key]
-        same = " and ".join(f"t.{key} = s.{key}" for key in keys)
-        self.query(f"delete from {target} t using {staging} s where {same}")
+        for statement, values in self._deletes(publication, publication.replaced):
+            self.query(statement, values)
         self.query(f"insert into {target} by name select * from {staging}")
 
-    def _same_key(self, key: list[Field]) -> str:
+    def _deletes(
+        self, publication: Publication, replaced: list[Slice]
+    ) -> Iterator[tuple[str, list[Any]]]:
+        """The statements that delete what the staged rows replace, each with its values."""
+        staged = publication.staged
+        target = self._name(staged.table)
+        for part in replaced:
+            condition, values = part.bound(self.quote(part.field.name))
+            yield f"delete from {target} where {condition}", [*values]
+        if publication.key:
+            keys = [self.quote(field.name) for field in publication.key]
+            same = " and ".join(f"t.{key} = s.{key}" for key in keys)
+            yield f"delete from {target} t using {self._name(staged.name)} s where {same}", []
+        if publication.key and replaced:
+            same = self._same_key(publication.key, "t", "l")
+            yield f"delete from {target} t using {self._name(staged.letters)} l where {same}", []
+
+    def _same_key(self, key: list[Field], row: str, letter: str) -> str:
+        """Whether a row has the key of a letter."""
         return " and ".join(
-            f"s.{self.quote(field.name)} = cast(json_extract_string("
-            f"dead_letters.row_key, {_path(field.name)}) as {sql_type(field)})"
+            f"{row}.{self.quote(field.name)} ="
+            f" cast({_in_json(f'{letter}.row_key', field)} as {sql_type(field)})"
             for field in key
         )
 
@@ -214,10 +233,17 @@ def _paths(files: list[StagingFile]) -> list[str]:
     return [str(file.path) for file in files]
 
 
-def _path(name: str) -> str:
-    """A JSON path to a top-level key, as a SQL string."""
-    key = name.replace("\\", "\\\\").replace('"', '\\"').replace("'", "''")
-    return f"""'$."{key}"'"""
+def _in_json(column: str, field: Field) -> str:
+    """A field's text in a column that holds a row as JSON."""
+    key = field.name.replace("\\", "\\\\").replace('"', '\\"').replace("'", "''")
+    return f"""json_extract_string({column}, '$."{key}"')"""
+
+
+def _in_slice(part: Slice) -> tuple[str, list[Any]]:
+    """Whether a dead letter's row is in a slice; a value that its type can't hold is NULL."""
+    text = _in_json("dead_letters.record", part.field)
+    condition, values = part.bound(f"try_cast({text} as {sql_type(part.field)})")
+    return condition, [*values]
 
 
 @contextmanager

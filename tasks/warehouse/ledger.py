@@ -4,11 +4,13 @@
 rule and column, so that a nightly full refresh meets the same letter again instead of adding one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from tasks.transfer.slices import Slice
 from tasks.warehouse.base import Publication, Row, State
 
+InSlice = Callable[[Slice], tuple[str, list[Any]]]
 Query = Callable[[str, list[Any]], list[Row]]
 
 # `{instant}` is the warehouse's timestamp with time zone.
@@ -82,12 +84,6 @@ update {{raw}}.dead_letters set closed_at = ?
 where table_name = ? and closed_at is null
   and not exists (select 1 from {{letters}} l where {SAME_LETTER}) and {{replaced}}"""
 
-# What a merge replaced: the keys it published and those that broke another rule this time.
-REPLACED_BY_MERGE = (
-    "exists (select 1 from {staging} s where {same_key})",
-    "exists (select 1 from {letters} l where l.row_key = dead_letters.row_key)",
-)
-
 SEE_LETTERS_AGAIN = f"""
 update {{raw}}.dead_letters
 set last_seen = ?, last_run_id = ?, value = l.value, record = l.record
@@ -153,23 +149,28 @@ class Ledger:
         )
 
     def publish_letters(
-        self, publication: Publication, staging: str, letters: str, same_key: str
+        self,
+        publication: Publication,
+        staging: str,
+        letters: str,
+        same_key: str,
+        in_slice: InSlice,
     ) -> None:
         """Closes the letters of what was replaced, and adds the new ones.
 
         Args:
             staging: The quoted staging table of rows, `letters` that of letters.
             same_key: Whether row `s` of it is the one whose key is in `dead_letters.row_key`.
+            in_slice: Whether the row in `dead_letters.record` is in a slice, with its values.
         """
-        names = {"raw": self._raw, "letters": letters, "staging": staging, "same_key": same_key}
-        staged, merge = publication.staged, publication.mode == "merge"
+        names = {"raw": self._raw, "letters": letters}
+        staged = publication.staged
         table, run_id, now = staged.table, staged.run_id, staged.synced_at
-        for condition in REPLACED_BY_MERGE if merge else ("true",):
-            close = CLOSE_LETTERS.format(**names, replaced=condition.format(**names))
-            self._query(close, [now, table])
+        for replaced, values in _replaced(publication, staging, letters, same_key, in_slice):
+            self._query(CLOSE_LETTERS.format(**names, replaced=replaced), [now, table, *values])
         self._query(SEE_LETTERS_AGAIN.format(**names), [now, run_id, table])
-        values = [table, merge, now, run_id, now, run_id, table]
-        self._query(ADD_LETTERS.format(**names), values)
+        kept = publication.replaced == []
+        self._query(ADD_LETTERS.format(**names), [table, kept, now, run_id, now, run_id, table])
 
     def close(self, publication: Publication) -> None:
         """Adds the row of `sync_runs` and moves the state on.
@@ -196,3 +197,21 @@ class Ledger:
 
 class LostRace(Exception):
     """Another run has published the table since its state was read."""
+
+
+def _replaced(
+    publication: Publication,
+    staging: str,
+    letters: str,
+    same_key: str,
+    in_slice: InSlice,
+) -> Iterator[tuple[str, list[Any]]]:
+    """Conditions on the letters of what is replaced, each with its values."""
+    if publication.replaced is None:
+        yield "true", []
+        return
+    yield f"exists (select 1 from {letters} l where l.row_key = dead_letters.row_key)", []
+    if publication.key:
+        yield f"exists (select 1 from {staging} s where {same_key})", []
+    for part in publication.replaced:
+        yield in_slice(part)

@@ -118,7 +118,7 @@ def _publication(staged: Staged, state: State) -> Publication:
     }
     return Publication(
         staged=staged,
-        mode="replace",
+        replaced=None,
         key=[],
         state=state,
         watermark=None,

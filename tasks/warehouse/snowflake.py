@@ -7,12 +7,14 @@ grants survive: Snowflake commits the open transaction at any DDL.
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from tasks.errors import DaybreakError, PermanentError, TransientError
 from tasks.transfer.files import Compression, StagingFile
+from tasks.transfer.slices import Slice
 from tasks.transfer.types import Field, Kind
 from tasks.warehouse.base import Publication, Row, Staged, State
 from tasks.warehouse.ledger import Ledger, LostRace
@@ -143,27 +145,43 @@ class SnowflakeWarehouse:
             quote(name) for name in (*(f.name for f in staged.fields), "_synced_at", "_run_id")
         ]
         values = [_published_value(field) for field in staged.fields]
-        if publication.mode == "merge":
-            same = " and ".join(
-                f"{quote(staged.table)}.{quote(field.name)} = s.{exact(field.name)}"
-                for field in publication.key
-            )
-            self._run("publish", f"delete from {target} using {staging} s where {same}")
-        insert = "insert into" if publication.mode == "merge" else "insert overwrite into"
+        if publication.replaced is not None:
+            for statement, bound in self._deletes(publication, publication.replaced):
+                self._run("publish", statement, bound)
+        overwrite = "overwrite " if publication.replaced is None else ""
         self._run(
             "publish",
-            f"{insert} {target} ({', '.join(names)})"
+            f"insert {overwrite}into {target} ({', '.join(names)})"
             f" select {', '.join(values)}, ?, ? from {staging} s",
             [staged.synced_at, staged.run_id],
         )
 
     def _publish_letters(self, publication: Publication) -> None:
+        columns = {f"s.{exact(field.name)}": field for field in publication.key}
         self._ledger("publish").publish_letters(
             publication,
             staging=self._name(publication.staged.name),
             letters=self._name(publication.staged.letters),
-            same_key=_same_key(publication.key),
+            same_key=_same_key(columns, "dead_letters"),
+            in_slice=_in_slice,
         )
+
+    def _deletes(
+        self, publication: Publication, replaced: list[Slice]
+    ) -> Iterator[tuple[str, list[Any]]]:
+        """The statements that delete what the staged rows replace, each with its values."""
+        staged = publication.staged
+        target, row = self._name(staged.table), quote(staged.table)
+        columns = {f"{row}.{quote(field.name)}": field for field in publication.key}
+        for part in replaced:
+            condition, values = _bound(part, quote(part.field.name))
+            yield f"delete from {target} where {condition}", values
+        if publication.key:
+            same = " and ".join(f"{name} = s.{exact(key.name)}" for name, key in columns.items())
+            yield f"delete from {target} using {self._name(staged.name)} s where {same}", []
+        if publication.key and replaced:
+            same = _same_key(columns, "l")
+            yield f"delete from {target} using {self._name(staged.letters)} l where {same}", []
 
     @contextmanager
     def _transaction(self, staged: Staged) -> Iterator[None]:
@@ -216,9 +234,26 @@ def _published_value(field: Field) -> str:
     return f"parse_json({value})" if field.kind is Kind.JSON else value
 
 
-def _same_key(key: list[Field]) -> str:
+def _same_key(key: dict[str, Field], letter: str) -> str:
+    """Whether columns of a row, each of a field, are the key of a letter."""
     return " and ".join(
-        f"s.{exact(field.name)} ="
-        f" cast(parse_json(dead_letters.row_key):{exact(field.name)}::varchar as {sql_type(field)})"
-        for field in key
+        f"{column} = cast({_in_json(f'{letter}.row_key', field)} as {sql_type(field)})"
+        for column, field in key.items()
     )
+
+
+def _in_json(column: str, field: Field) -> str:
+    """A field's text in a column that holds a row as JSON."""
+    return f"parse_json({column}):{exact(field.name)}::varchar"
+
+
+def _in_slice(part: Slice) -> tuple[str, list[Any]]:
+    """Whether a dead letter's row is in a slice; a value that its type can't hold is NULL."""
+    text = _in_json("dead_letters.record", part.field)
+    return _bound(part, f"try_cast({text} as {sql_type(part.field)})")
+
+
+def _bound(part: Slice, column: str) -> tuple[str, list[Any]]:
+    """The condition of a slice; instants as text, since the connector would round late ones."""
+    condition, values = part.bound(column, f"cast(? as {sql_type(part.field)})")
+    return condition, [each.isoformat() if isinstance(each, date) else each for each in values]

@@ -14,10 +14,12 @@ from tasks.extract import extract
 from tasks.load import load
 from tasks.plan import plan, relations
 from tasks.publish import publish
-from tasks.transfer.extract import make_contract
+from tasks.transfer.contract import make_contract
 
 
-def transfer(config: Config) -> Outcome:
+def transfer(
+    config: Config, full_refresh: bool = False, partitions: list[str] | None = None
+) -> Outcome:
     """Snapshot, read, screen, stage, audit and publish, without Prefect around the tasks."""
     [table] = config.tables
     source = open_source(config)
@@ -31,7 +33,8 @@ def transfer(config: Config) -> Outcome:
             contract=make_contract(table, relation),
             snapshot=snapshot,
             state=states[table.name],
-            full_refresh=False,
+            full_refresh=full_refresh,
+            partitions=partitions or [],
         )
         files = attempt.staging_files(warehouse, config.warehouse.file_size)
         with files.open():

@@ -27,7 +27,7 @@ NOBODY = pwd.getpwnam("nobody")
         ({"name": "t", "mode": "incremental", "cursor": "nope"}, ("cursor names nope",)),
         ({"name": "t", "rules": {"not_null": ["nope"]}}, ("rules.not_null names nope",)),
         ({"name": "keyless", "mode": "incremental", "cursor": "at"}, ("needs a key",)),
-        ({"name": "t", "mode": "incremental", "cursor": "at", "key": ["b"]}, ("CREATE UNIQUE",)),
+        ({"name": "t", "mode": "incremental", "cursor": "b"}, ("append_only: true",)),
     ],
 )
 def test_a_table_that_is_not_as_configured_is_refused_before_anything_starts(

@@ -43,7 +43,7 @@ def test_a_merge_replaces_by_key_and_leaves_the_rest(warehouse: Copy, stage: Sta
     with opened(warehouse) as session:
         session.prepare()
         assert session.publish([stage(session, [(1, "a"), (2, "b")])])
-        merge = replace(stage(session, [(2, "B"), (3, "c")]), mode="merge")
+        merge = replace(stage(session, [(2, "B"), (3, "c")]), replaced=[])
         assert session.publish([merge])
     assert sorted(warehouse("select id, note from raw.t")) == [(1, "a"), (2, "B"), (3, "c")]
     assert warehouse("select count(distinct _synced_at) from raw.t") == [(2,)]
@@ -55,7 +55,7 @@ def test_a_merge_closes_the_letters_of_the_keys_it_publishes(warehouse: Copy, st
     with opened(warehouse) as session:
         session.prepare()
         assert session.publish([stage(session, [(1, "a")], letters)])
-        assert session.publish([replace(stage(session, [(7, "a")], again), mode="merge")])
+        assert session.publish([replace(stage(session, [(7, "a")], again), replaced=[])])
     found = warehouse(
         "select row_key, rule, closed_at is null, first_seen = last_seen from raw.dead_letters"
     )

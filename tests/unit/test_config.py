@@ -182,12 +182,18 @@ def test_a_duration_is_a_number_and_a_unit(load: Load, written: str, expected: t
     assert load(SOURCE + INCREMENTAL + f"  lag: {written}\n").tables[0].lag == expected
 
 
+@pytest.mark.parametrize("written", ["1", "10000"])
+def test_a_lag_may_count_values_of_an_integer_cursor(load: Load, written: str) -> None:
+    assert load(SOURCE + INCREMENTAL + f"  lag: {written}\n").tables[0].lag == int(written)
+
+
 @pytest.mark.parametrize(
-    "written", ["5", "10", "-5m", "1.5h", "m", "''", "10 m", "10M", "[]", "²m", "0.0"]
+    "written", ["-5", "'5'", "-5m", "1.5h", "m", "''", "10 m", "10M", "[]", "²m", "0.0"]
 )
 def test_a_bad_duration_is_refused_with_examples(load: Load, path: Path, written: str) -> None:
     assert refused(load, SOURCE + INCREMENTAL + f"  lag: {written}\n").message == (
-        f"{path}:6: tables[0].lag: expected a duration such as 30s, 10m, 2h or 1d."
+        f"{path}:6: tables[0].lag: expected a duration such as 30s, 10m, 2h or 1d,"
+        " or a whole number for an integer cursor."
     )
 
 
@@ -196,12 +202,44 @@ def test_a_bad_duration_is_refused_with_examples(load: Load, path: Path, written
     [
         ("mode: incremental", "expected a cursor, since mode is incremental"),
         ("cursor: updated_at", "expected no cursor, since mode is full_refresh"),
-        ("key: [id], columns: {exclude: [id]}", "expected key and cursor as they are; id"),
-        ("key: [id], columns: {mask: {id: redact}}", "expected key and cursor as they are; id"),
-        ("key: [id], columns: {as: {id: text}}", "expected key and cursor as they are; id"),
+        (
+            "key: [id], columns: {exclude: [id]}",
+            "expected key, cursor and partition_by as they are; id",
+        ),
+        (
+            "key: [id], columns: {mask: {id: redact}}",
+            "expected key, cursor and partition_by as they are; id",
+        ),
+        (
+            "key: [id], columns: {as: {id: text}}",
+            "expected key, cursor and partition_by as they are; id",
+        ),
         (
             "mode: incremental, cursor: at, columns: {exclude: [at]}",
-            "expected key and cursor as they are; at",
+            "expected key, cursor and partition_by as they are; at",
+        ),
+        (
+            "mode: partition_overwrite, partition_by: at, columns: {exclude: [at]}",
+            "expected key, cursor and partition_by as they are; at",
+        ),
+        ("mode: partition_overwrite", "expected partition_by, since mode is partition_overwrite"),
+        ("append_only: true", "expected no append_only without mode: incremental"),
+        ("partition_by: day", "expected no partition_by without mode: partition_overwrite"),
+        ("partitions: 3", "expected no partitions without partition_by"),
+        ("partition_unit: day", "expected no partition_unit without partition_by"),
+        ("lag: 1h", "expected no lag without a cursor"),
+        ("cursor_timezone: UTC", "expected no cursor_timezone without a cursor"),
+        (
+            "mode: partition_overwrite, partition_by: day, cursor: at, partitions: 3",
+            "expected no partitions beside a cursor",
+        ),
+        (
+            "mode: incremental, cursor: at, cursor_timezone: Europe/Berlin",
+            "expected a lag of at least 1:00:00 (h:mm:ss), since the clocks of Europe/Berlin",
+        ),
+        (
+            "mode: incremental, cursor: at, cursor_timezone: Antarctica/Troll, lag: 1h",
+            "expected a lag of at least 2:00:00 (h:mm:ss), since the clocks of Antarctica/Troll",
         ),
     ],
 )
@@ -210,6 +248,19 @@ def test_settings_of_a_table_that_contradict_each_other_are_refused(
 ) -> None:
     error = refused(load, SOURCE + f"tables:\n- {{name: a, {table}}}\n")
     assert error.message.startswith(f"{path}:3: tables[0]: {expectation}")
+
+
+@pytest.mark.parametrize("zone", ["Berlin", "", "/etc/passwd", "Europe", "+01:00", "cet "])
+def test_a_time_zone_that_nobody_knows_is_refused(load: Load, path: Path, zone: str) -> None:
+    error = refused(load, SOURCE + INCREMENTAL + f"  cursor_timezone: '{zone}'\n")
+    assert error.message.startswith(f"{path}:6: tables[0].cursor_timezone: expected a time zone")
+
+
+@pytest.mark.parametrize(
+    ("zone", "lag"), [("UTC", "0"), ("Asia/Kolkata", "0"), ("Europe/Berlin", "1h")]
+)
+def test_a_lag_covers_what_clocks_are_set_back(load: Load, zone: str, lag: str) -> None:
+    load(SOURCE + INCREMENTAL + f"  cursor_timezone: {zone}\n  lag: {lag}\n")
 
 
 @pytest.mark.parametrize("second", ["users", "crm.users"])
@@ -231,11 +282,6 @@ def test_two_tables_whose_targets_differ_by_case_alone_are_refused(load: Load) -
         *[
             (SOURCE + f"tables: [{{name: a, {setting}}}]\n", f"tables[0].{field}")
             for setting, field in [
-                ("mode: partition_overwrite", "mode"),
-                ("append_only: true", "append_only"),
-                ("cursor_timezone: UTC", "cursor_timezone"),
-                ("partition_by: day", "partition_by"),
-                ("partitions: 3", "partitions"),
                 ("deletes: soft", "deletes"),
                 ("deletes: hard", "deletes"),
                 ("columns: {mask: {email: redact}}", "columns.mask"),

@@ -10,7 +10,7 @@ from tasks.source.catalog import Leaf, Relation
 from tasks.source.partitions import (
     RANGES_A_STREAM,
     SMALLEST_RANGE,
-    cursor_queries,
+    range_queries,
     tid_queries,
 )
 
@@ -20,8 +20,8 @@ RANGE = re.compile(r"ctid >= '\((\d+),0\)'::tid(?: and ctid < '\((\d+),0\)'::tid
 
 def relation(*pages: int | None) -> Relation:
     """A table with a leaf for each number of pages; None is a leaf without a heap."""
-    leaves = tuple(Leaf(n, "public", f"leaf{n}", n, count) for n, count in enumerate(pages))
-    return Relation("1/16384", "public", "orders", 1, (), leaves, (), (), (), 0)
+    leaves = tuple(Leaf(n, "public", f"leaf{n}", count) for n, count in enumerate(pages))
+    return Relation("1/16384", "public", "orders", 1, (), leaves, (), (), (), (), 0)
 
 
 def ranges(queries: list[str], leaf: int) -> list[tuple[int, int | None]]:
@@ -76,8 +76,8 @@ def test_a_table_is_cut_for_its_streams_but_not_below_the_smallest_range(
 @pytest.mark.parametrize(
     ("pages", "where", "expected"),
     [
-        (None, None, 'select id from "public"."leaf0"'),
-        (None, "a > 1", 'select id from "public"."leaf0" where a > 1'),
+        (None, None, 'select id from only "public"."leaf0"'),
+        (None, "a > 1", 'select id from only "public"."leaf0" where a > 1'),
         (1, None, """select id from only "public"."leaf0" where ctid >= '(0,0)'::tid"""),
         (
             1,
@@ -93,11 +93,8 @@ def test_a_leaf_without_a_heap_is_one_query_and_a_condition_holds_in_each(
     assert tid_queries(relation(pages), COLUMNS, condition, 2) == [expected]
 
 
-def test_a_read_by_cursor_is_one_query_for_each_leaf_and_condition() -> None:
-    wheres: list[sql.Composable] = [sql.SQL("a >= 1"), sql.SQL("a is null")]
-    assert cursor_queries(relation(5, None), COLUMNS, wheres) == [
-        'select id from only "public"."leaf0" where a >= 1',
-        'select id from only "public"."leaf0" where a is null',
-        'select id from "public"."leaf1" where a >= 1',
-        'select id from "public"."leaf1" where a is null',
+def test_a_read_by_range_is_one_query_of_the_whole_relation_for_each_condition() -> None:
+    assert range_queries(relation(5, None), COLUMNS, [sql.SQL("a >= 1"), sql.SQL("a is null")]) == [
+        'select id from "public"."orders" where a >= 1',
+        'select id from "public"."orders" where a is null',
     ]

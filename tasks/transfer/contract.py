@@ -1,0 +1,139 @@
+"""A configured table held against the relation it names, before any row is read."""
+
+from dataclasses import dataclass
+
+from tasks.config import Table
+from tasks.errors import ConfigError
+from tasks.source.catalog import Relation
+from tasks.transfer.types import INTEGERS, Field, Kind, field_of
+
+ZONELESS = {Kind.TIMESTAMP, Kind.DATE}
+PARTITIONS = {Kind.TIMESTAMP, Kind.TIMESTAMPTZ, Kind.DATE, Kind.TEXT, *INTEGERS}
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What to copy of a table, and by which key; `key_is_held` when the source holds it."""
+
+    table: Table
+    relation: Relation
+    fields: list[Field]
+    key: list[str]
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the relation's shape, or what is copied from it by what, changes."""
+        by = [*self.key, self.table.cursor or "", self.table.cursor_timezone or ""]
+        parts = [self.relation.shape, ",".join(field.name for field in self.fields), ",".join(by)]
+        return ":".join(parts)
+
+    @property
+    def cursor(self) -> Field:
+        """The field of a cursor, where one is configured."""
+        return self.field(self.table.cursor)
+
+    def field(self, name: str | None) -> Field:
+        return next(field for field in self.fields if field.name == name)
+
+
+def make_contract(table: Table, relation: Relation) -> Contract:
+    """Checks every column the configuration names, and settles the key.
+
+    Raises:
+        ConfigError: Naming what the table lacks or can't do, and what to write instead.
+    """
+    excluded = set(table.columns.exclude)
+    copied = [column for column in relation.columns if column.name not in excluded]
+    names = [column.name for column in copied]
+    _check_names(table, names, [column.name for column in relation.columns])
+    key = table.key or list(relation.primary_key)
+    contract = Contract(
+        table,
+        relation,
+        [field_of(column) for column in copied],
+        key if set(key) <= set(names) else [],
+    )
+    if table.cursor:
+        _check_cursor(table, contract.cursor)
+        _check_has_key(contract)
+    if table.partition_by:
+        _check_partition(table, contract.field(table.partition_by))
+    return contract
+
+
+def _check_names(table: Table, copied: list[str], there: list[str]) -> None:
+    if not copied:
+        raise ConfigError(
+            "It has no column to copy.", remedy="Remove it, or exclude fewer.", table=table.name
+        )
+    named = {
+        "key": table.key,
+        "cursor": [table.cursor] if table.cursor else [],
+        "partition_by": [table.partition_by] if table.partition_by else [],
+        "columns.exclude": table.columns.exclude,
+        "rules.not_null": table.rules.not_null,
+        "rules.accepted": list(table.rules.accepted),
+        "breaker.max_null_ratio": list(table.breaker.null_ratios([])),
+    }
+    for setting, names in named.items():
+        known = there if setting == "columns.exclude" else copied
+        if missing := [name for name in names if name not in known]:
+            raise ConfigError(
+                f"{setting} names {', '.join(missing)}, which is not a copied column.",
+                remedy=f"It has: {', '.join(known)}.",
+                table=table.name,
+            )
+
+
+def _check_has_key(contract: Contract) -> None:
+    table = contract.table
+    if not contract.key and not table.append_only:
+        raise ConfigError(
+            f"mode {table.mode} with a cursor needs a key, and the table has no primary key that is"
+            " copied.",
+            remedy="Write key: [column, ...], or append_only: true if its rows never change, or use"
+            " mode: full_refresh.",
+            table=table.name,
+        )
+
+
+def _check_cursor(table: Table, cursor: Field) -> None:
+    integer, zoneless = cursor.kind in INTEGERS, cursor.kind in ZONELESS
+    counted = isinstance(table.lag, int) or not table.lag
+    wrong = None
+    if not (integer or zoneless or cursor.kind is Kind.TIMESTAMPTZ):
+        wrong = "has to be a timestamp, date or integer", "Choose another cursor"
+    elif zoneless and not table.cursor_timezone:
+        wrong = (
+            "has no time zone",
+            "Write cursor_timezone: the zone whose time the application writes into it",
+        )
+    elif not zoneless and table.cursor_timezone:
+        wrong = "needs no cursor_timezone", "Remove it"
+    elif integer and not table.append_only:
+        wrong = (
+            "does not move when a row changes",
+            "Write append_only: true if rows never change, or choose a timestamp",
+        )
+    elif integer and not (counted and "lag" in table.model_fields_set):
+        wrong = (
+            "can't be re-read by a duration",
+            "Write lag: how many of its values to re-read each night, such as lag: 10000",
+        )
+    elif not integer and isinstance(table.lag, int):
+        wrong = "is re-read by a duration", "Write lag: 10m or the like"
+    if wrong:
+        raise ConfigError(
+            f"The cursor {cursor.name}, a {cursor.kind}, {wrong[0]}.",
+            remedy=f"{wrong[1]}, or use mode: full_refresh.",
+            table=table.name,
+        )
+
+
+def _check_partition(table: Table, field: Field) -> None:
+    if field.kind not in PARTITIONS:
+        raise ConfigError(
+            f"{field.name} is a {field.kind}, by which a table can't be partitioned.",
+            remedy="Choose a date, timestamp, integer or text for partition_by.",
+            table=table.name,
+        )
