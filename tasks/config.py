@@ -7,12 +7,13 @@ do yet: a night must never run with a setting that is silently ignored.
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SecretStr,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -103,9 +104,23 @@ class Columns(Model):
 
     exclude: Names = Field([], description="Columns that are not copied.")
     mask: dict[str, Literal["hmac_sha256", "redact", "partial", "drop"]] = Field(
-        {}, description="Columns masked before they are staged."
+        {}, description="Columns masked before they are staged; drop copies nothing of them."
+    )
+    mask_key: Annotated[SecretStr, Field(min_length=16)] | None = Field(
+        None, description="Secret of hmac_sha256, from the environment: `${MASK_KEY}`."
     )
     as_: dict[str, str] = Field({}, alias="as", description="Columns stored as another type.")
+
+    @model_validator(mode="after")
+    def _mask_has_its_key(self) -> Self:
+        if "hmac_sha256" in self.mask.values() and self.mask_key is None:
+            raise ValueError("expected a mask_key, which hmac_sha256 needs")
+        return self
+
+    @property
+    def dropped(self) -> list[str]:
+        """Columns whose mask leaves nothing."""
+        return [name for name, mask in self.mask.items() if mask == "drop"]
 
 
 class Rules(Model):
@@ -199,6 +214,8 @@ class Table(Model):
             name for name in (*self.key, self.cursor, self.partition_by) if name in changed
         ]:
             yield f"key, cursor and partition_by as they are; {lost[0]} is not copied so"
+        if masked := sorted({*self.rules.accepted} & {*self.columns.mask}):
+            yield f"no accepted values of {masked[0]}, which is masked before they are compared"
         if self.cursor_timezone and isinstance(self.lag, timedelta):
             shift = clock_shift(self.cursor_timezone)
             if shift and self.lag < max(shift, timedelta(hours=1)):
@@ -329,7 +346,5 @@ def _not_built(config: Config) -> Iterator[tuple[tuple[int | str, ...], str]]:
     for index, table in enumerate(config.tables):
         if table.deletes != "ignore":
             yield ("tables", index, "deletes"), f"deletes: {table.deletes}"
-        if table.columns.mask:
-            yield ("tables", index, "columns", "mask"), "masking"
         if table.columns.as_:
             yield ("tables", index, "columns", "as"), "declaring another type"

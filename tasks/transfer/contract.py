@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from tasks.config import Table
+from tasks.config import Columns, Table
 from tasks.errors import ConfigError
-from tasks.source.catalog import Relation
+from tasks.source.catalog import Column, Relation
+from tasks.transfer.masks import Mask
 from tasks.transfer.types import INTEGERS, Field, Kind, field_of
 
 ZONELESS = {Kind.TIMESTAMP, Kind.DATE}
@@ -24,7 +25,8 @@ class Contract:
     def fingerprint(self) -> str:
         """Changes when the relation's shape, or what is copied from it by what, changes."""
         by = [*self.key, self.table.cursor or "", self.table.cursor_timezone or ""]
-        parts = [self.relation.shape, ",".join(field.name for field in self.fields), ",".join(by)]
+        copied = [f"{f.name}{f.mask.fingerprint if f.mask else ''}" for f in self.fields]
+        parts = [self.relation.shape, ",".join(copied), ",".join(by)]
         return ":".join(parts)
 
     @property
@@ -42,7 +44,7 @@ def make_contract(table: Table, relation: Relation) -> Contract:
     Raises:
         ConfigError: Naming what the table lacks or can't do, and what to write instead.
     """
-    excluded = set(table.columns.exclude)
+    excluded = {*table.columns.exclude, *table.columns.dropped}
     copied = [column for column in relation.columns if column.name not in excluded]
     names = [column.name for column in copied]
     _check_names(table, names, [column.name for column in relation.columns])
@@ -50,8 +52,8 @@ def make_contract(table: Table, relation: Relation) -> Contract:
     contract = Contract(
         table,
         relation,
-        [field_of(column) for column in copied],
-        key if set(key) <= set(names) else [],
+        [_field(table.columns, column) for column in copied],
+        key if set(key) <= set(names) - set(table.columns.mask) else [],
     )
     if table.cursor:
         _check_cursor(table, contract.cursor)
@@ -59,6 +61,14 @@ def make_contract(table: Table, relation: Relation) -> Contract:
     if table.partition_by:
         _check_partition(table, contract.field(table.partition_by))
     return contract
+
+
+def _field(columns: Columns, column: Column) -> Field:
+    kind = columns.mask.get(column.name)
+    if kind is None or kind == "drop":
+        return field_of(column)
+    key = columns.mask_key.get_secret_value() if columns.mask_key else ""
+    return Field(column.name, Kind.TEXT, read_as="text", mask=Mask(kind, key))
 
 
 def _check_names(table: Table, copied: list[str], there: list[str]) -> None:
@@ -71,12 +81,13 @@ def _check_names(table: Table, copied: list[str], there: list[str]) -> None:
         "cursor": [table.cursor] if table.cursor else [],
         "partition_by": [table.partition_by] if table.partition_by else [],
         "columns.exclude": table.columns.exclude,
+        "columns.mask": list(table.columns.mask),
         "rules.not_null": table.rules.not_null,
         "rules.accepted": list(table.rules.accepted),
         "breaker.max_null_ratio": list(table.breaker.null_ratios([])),
     }
     for setting, names in named.items():
-        known = there if setting == "columns.exclude" else copied
+        known = there if setting.startswith("columns.") else copied
         if missing := [name for name in names if name not in known]:
             raise ConfigError(
                 f"{setting} names {', '.join(missing)}, which is not a copied column.",

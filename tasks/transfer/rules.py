@@ -41,7 +41,7 @@ class Violation:
 
 
 def screen(read: pl.DataFrame, fields: list[Field], table: Table, key: list[str]) -> Screened:
-    """Converts a chunk and holds back the rows that break a rule.
+    """Masks and converts a chunk, and holds back the rows that break a rule.
 
     Args:
         read: The chunk as the source sent it.
@@ -50,6 +50,7 @@ def screen(read: pl.DataFrame, fields: list[Field], table: Table, key: list[str]
     Raises:
         PermanentError: When a value has no place in its type and `unrepresentable` is `fail`.
     """
+    read = read.with_columns(field.mask.apply(field.name) for field in fields if field.mask)
     converted = convert(read, fields)
     broken = list(_unrepresentable(read, converted, fields))
     coerced: dict[str, int] = {}

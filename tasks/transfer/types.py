@@ -14,6 +14,7 @@ import polars as pl
 from psycopg import sql
 
 from tasks.source.catalog import Column
+from tasks.transfer.masks import Mask
 
 EPOCH = date(1970, 1, 1)
 FIRST_DAY = (date(1, 1, 1) - EPOCH).days
@@ -66,13 +67,17 @@ AS_JSON_CATEGORIES = {"A", "C"}
 
 @dataclass(frozen=True)
 class Field:
-    """One column in flight; precision and scale are those of a DECIMAL."""
+    """One column in flight; precision and scale are those of a DECIMAL.
+
+    A masked one is read and stays text.
+    """
 
     name: str
     kind: Kind
     precision: int = 0
     scale: int = 0
     read_as: str = "native"
+    mask: Mask | None = None
 
     @property
     def select(self) -> sql.Composable:
