@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import httpx
@@ -19,6 +20,7 @@ from pydantic import SecretBytes, SecretStr, ValidationError
 from tasks import variables
 from tasks.config import Source, Warehouse
 from tasks.errors import ConfigError, TransientError
+from tasks.warehouse.snowflake_session import bounded_waits
 
 if TYPE_CHECKING:
     from prefect_snowflake import SnowflakeCredentials
@@ -74,7 +76,8 @@ class Login:
                 **session_parameters,
             },
         }
-        return self.credentials.get_client(**options)
+        waits = partial(bounded_waits, options["network_timeout"])
+        return self.credentials.get_client(**options, backoff_policy=waits)
 
     def __str__(self) -> str:
         """Who and where, for messages."""

@@ -8,7 +8,6 @@ committed. What fakesnow 0.12.1 does otherwise than Snowflake is put right here,
 - `_snapshot_values` qualifies the values that dbt's snapshot inserts, which are ambiguous here.
 - `_as_snowflake_says` answers every error as one of SQL; as HTTP 500 it would be retried for long.
 - `_public` is the schema of a session that names none.
-- `_one_at_a_time` lets one statement of a session run after the other, as DuckDB needs.
 - `_exact_columns` compares the columns of a COPY as they are spelled, and quotes the table's name.
 - `_remove` takes files off a stage.
 - `current_warehouse()`, which it lacks, is DAYBREAK.
@@ -18,12 +17,11 @@ committed. What fakesnow 0.12.1 does otherwise than Snowflake is put right here,
 - `_created_now` dates tables, which all seem to be of 1970 else, to the moment of asking.
 - `SKIPPED` statements succeed without doing anything.
 
-Every request for a statement is a line of `statements.jsonl` in the folder. A killed server forgets
-which stages there were, but not their files.
+Statements of a session run one after the other, as DuckDB needs. Every request for one is a line
+of `statements.jsonl` in the folder, with the session's parameters; `emulator_faults.py` strikes
+them. A killed server forgets which stages there were, but not their files.
 """
 
-import asyncio
-import gzip
 import json
 import os
 import re
@@ -33,7 +31,6 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -45,6 +42,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
+from tests.emulator_faults import FAULT, STATEMENTS, Fault, Requests
+
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
@@ -55,8 +54,6 @@ REMOVE = re.compile(r"\s*remove\s+@(\S+)\s*", re.I)
 MERGE = re.compile(rf"{COMMENT}merge\s+into\b", re.I)
 SNAPSHOT_VALUES = re.compile(rf"(?<=values)\s*\(([^()]*)\)(?={COMMENT};?\s*$)", re.I)
 LOCKED, NOT_COMPILED = 625, 1003
-STATEMENTS = "statements.jsonl"
-FAULT = "lose_answer"
 
 
 class Emulator:
@@ -83,9 +80,9 @@ class Emulator:
         account.query(f"create schema {account.database}.public")
         return account
 
-    def lose_answer(self, statement: str) -> None:
-        """The next statement that begins so is run; its answer and its session are lost."""
-        (self.folder / FAULT).write_text(statement)
+    def strike(self, text: str, fault: Fault) -> None:
+        """Has the fault happen to the next statement that begins so; `upload` means a file."""
+        (self.folder / FAULT).write_text(json.dumps({"text": text, "fault": fault}))
 
     def kill(self) -> None:
         """Ends the server as a power cut would."""
@@ -152,7 +149,6 @@ def _serve(folder: Path) -> None:
     from fakesnow.instance import FakeSnow
     from fakesnow.transforms import stage
     from starlette.applications import Starlette
-    from starlette.routing import Route
 
     server: Any = import_module("fakesnow.server")  # a function of the package has the same name
     stage.LOCAL_BUCKET_PATH = str(folder / "bucket")
@@ -165,8 +161,7 @@ def _serve(folder: Path) -> None:
     server.shared_fs.connect = _public(server.shared_fs.connect)
     for shim in (_shim_cursor, _exact_columns, _no_text_lengths, _null_instants):
         shim()
-    query = _one_at_a_time(server.query_request, folder)
-    routes = [Route("/queries/v1/query-request", query, methods=["POST"]), *server.routes]
+    routes = [*Requests(server, folder).routes(), *server.routes]
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(128)
@@ -179,35 +174,6 @@ def _serve(folder: Path) -> None:
 def _end_with_parent() -> None:
     sys.stdin.read()
     os._exit(0)
-
-
-def _one_at_a_time(answer: Callable[..., Any], folder: Path) -> Callable[..., Any]:
-    from starlette.responses import JSONResponse, Response
-
-    turns: dict[str | None, asyncio.Lock] = defaultdict(asyncio.Lock)
-    dead: set[str | None] = set()
-
-    async def query(request: Any) -> Any:
-        session = request.headers.get("Authorization")
-        if session in dead:
-            return JSONResponse({"success": False, "code": "390111", "message": "No session."})
-        body = await request.body()
-        if request.headers.get("Content-Encoding") == "gzip":
-            body = gzip.decompress(body)
-        asked = json.loads(body)
-        kept = {name: asked.get(name) for name in ("sqlText", "bindings", "parameters")}
-        with (folder / STATEMENTS).open("a") as lines:
-            lines.write(json.dumps(kept) + "\n")
-        async with turns[session]:
-            answered = await answer(request)
-        fault = folder / FAULT
-        if fault.exists() and asked["sqlText"].startswith(fault.read_text()):
-            fault.unlink()
-            dead.add(session)
-            return Response(status_code=503)
-        return answered
-
-    return query
 
 
 def _shim_cursor() -> None:

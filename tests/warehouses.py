@@ -20,6 +20,7 @@ from tests.emulator import Account
 
 Rows = list[tuple[Any, ...]]
 RUN = str(uuid4())
+STAGED = "select table_name from information_schema.tables where table_name ilike 'stg%'"
 FIELDS = [Field("id", Kind.INT32), Field("note", Kind.TEXT)]
 
 
@@ -38,6 +39,9 @@ class Copy(Protocol):
 
     def column(self, name: str) -> str:
         """The identifier of the copy of a column with a plain name."""
+
+    def staged(self) -> list[str]:
+        """The staging tables and files that are there."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,10 @@ class DuckDBCopy:
     def column(self, name: str) -> str:
         return f'"{name}"'
 
+    def staged(self) -> list[str]:
+        files = self.file.with_suffix(".staging").glob("*")
+        return [*(name for (name,) in self(STAGED)), *map(str, files)]
+
 
 @dataclass(frozen=True)
 class SnowflakeCopy:
@@ -80,6 +88,10 @@ class SnowflakeCopy:
 
     def column(self, name: str) -> str:
         return f'"{name.upper()}"'
+
+    def staged(self) -> list[str]:
+        files = self("list @raw.daybreak_stage")
+        return [name for name, *_ in (*self(STAGED), *files)]
 
 
 def opened(copy: Copy) -> Warehouse:

@@ -35,7 +35,6 @@ class SnowflakeWarehouse:
     compression: ClassVar[Compression] = "zstd"
 
     def __init__(self, connect: Connect, raw_schema: str, tag: dict[str, str]) -> None:
-        self._reopen = partial(SnowflakeWarehouse, connect, raw_schema, tag)
         self._schema = stored(raw_schema)
         self._raw = quote(raw_schema)
         self._session = Session(connect, tag)
@@ -200,8 +199,7 @@ class SnowflakeWarehouse:
         try:
             self._run("publish", "commit")
         except TransientError:
-            with self._reopen() as another:
-                found = another.published(staged.run_id, staged.table)
+            found = self.published(staged.run_id, staged.table)
             if found is None or found["attempt"] != staged.attempt:
                 raise
 

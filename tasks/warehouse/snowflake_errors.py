@@ -83,11 +83,14 @@ def snowflake_errors(role: str | None = None) -> Iterator[None]:
         PermanentError: For everything else, such as a missing privilege.
     """
     from snowflake.connector.errors import Error
+    from snowflake.connector.vendored.requests import RequestException
 
     try:
         yield
     except Error as error:
         raise translate(error, role or "<role>") from None
+    except RequestException as error:  # the connector lets out what breaks off an answer
+        raise TransientError(f"Snowflake's answer broke off: {error}.", remedy=NETWORK) from None
 
 
 def translate(error: "Error", role: str) -> DaybreakError:

@@ -1,10 +1,13 @@
 """A session with Snowflake: its parameters, and how a statement runs in it."""
 
 import json
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from tasks.errors import TransientError
 from tasks.warehouse.base import Row
 from tasks.warehouse.snowflake_errors import snowflake_errors
 
@@ -27,15 +30,20 @@ PARAMETERS: dict[str, Any] = {
 class Session:
     """A session of its own, never a shared one: a COMMIT ends all that is open in it.
 
+    After a TransientError nobody knows what is left of it, so the next statement gets another.
+    Whoever is in a transaction has to give it up then.
+
     Args:
         connect: Opens it with the parameters given.
         tag: What every query's tag says, such as run and table; the step is added.
     """
 
     def __init__(self, connect: Connect, tag: dict[str, str]) -> None:
+        self._connect = connect
         self._tag = tag
-        with snowflake_errors():
-            self._connection = connect({**PARAMETERS, "QUERY_TAG": json.dumps(tag)})
+        self._lock = threading.Lock()
+        self._is_doubtful = False
+        self._connection = self._open()
 
     def close(self) -> None:
         self._connection.close()
@@ -51,9 +59,46 @@ class Session:
             ("TIMESTAMP_LTZ", value) if isinstance(value, datetime) else value
             for value in parameters or []
         ]
-        with snowflake_errors(self._connection.role), self._connection.cursor() as cursor:
-            # The connector cancels a statement without a timeout after the network's.
-            cursor.execute(
-                statement, bound, timeout=STATEMENT_SECONDS, _statement_params={"QUERY_TAG": tag}
-            )
-            return cursor.fetchall()
+        connection = self._sound()
+        try:
+            with snowflake_errors(connection.role), connection.cursor() as cursor:
+                # The connector cancels a statement without a timeout after the network's.
+                cursor.execute(
+                    statement,
+                    bound,
+                    timeout=STATEMENT_SECONDS,
+                    _statement_params={"QUERY_TAG": tag},
+                )
+                return cursor.fetchall()
+        except TransientError:
+            self._is_doubtful = True
+            raise
+
+    def _sound(self) -> "SnowflakeConnection":
+        with self._lock:
+            if self._is_doubtful:
+                self.close()
+                self._connection = self._open()
+                self._is_doubtful = False
+            return self._connection
+
+    def _open(self) -> "SnowflakeConnection":
+        with snowflake_errors():
+            return self._connect({**PARAMETERS, "QUERY_TAG": json.dumps(self._tag)})
+
+
+def bounded_waits(seconds: float) -> Iterator[int]:
+    """The connector's waits between its tries of one request; else it tries for a statement's time.
+
+    Raises:
+        OperationalError: When Snowflake has not answered for so many seconds.
+    """
+    from snowflake.connector.backoff_policies import exponential_backoff
+    from snowflake.connector.errorcode import ER_FAILED_TO_REQUEST
+    from snowflake.connector.errors import OperationalError
+
+    end = time.monotonic() + seconds
+    for wait in exponential_backoff()():
+        if time.monotonic() > end:
+            raise OperationalError(f"no answer for {seconds} s", errno=ER_FAILED_TO_REQUEST)
+        yield wait

@@ -8,7 +8,8 @@ from tasks.check_warehouse import dbt_schemas, main
 from tasks.transfer.types import Kind
 from tasks.warehouse import duckdb
 from tests.conftest import ON_BOTH, SetVariables, Write
-from tests.emulator import Account
+from tests.dialect import not_snowflake, ours
+from tests.emulator import Account, Emulator
 from tests.recorded import RecordedAccount, refusal, rows
 from tests.warehouses import Copy
 
@@ -38,7 +39,7 @@ def test_a_row_of_every_type_comes_back_and_nothing_of_it_stays(
 
 @pytest.mark.parametrize("warehouse", ["snowflake"], indirect=True)
 def test_what_a_night_makes_is_tried_in_each_schema_that_is_there(
-    config: str, snowflake: Account, capsys: Said
+    config: str, snowflake: Account, emulator: Emulator, capsys: Said
 ) -> None:
     for schema in ("raw", "mart"):
         snowflake.query(f"create schema {schema}")
@@ -56,6 +57,8 @@ def test_what_a_night_makes_is_tried_in_each_schema_that_is_there(
     ):
         assert f"ok       {tried}\n" in said
     assert snowflake.query(LEFT) == []
+    assert any(text.startswith("create stage") for text in ours(emulator.statements()))
+    assert not_snowflake(emulator.statements()) == []
 
 
 def test_each_missing_privilege_is_said_with_its_grant_and_the_others_are_tried(

@@ -26,8 +26,6 @@ from tests.emulator import Emulator
 from tests.warehouses import FIELDS, RUN, Copy, SnowflakeCopy, opened
 
 pytestmark = pytest.mark.parametrize("warehouse", ["snowflake"], indirect=True)
-MAKE_T = "create table t (id int primary key); insert into t values (1), (2)"
-STAGING = "select table_name from information_schema.tables where table_name like 'STG%'"
 
 
 def test_two_tables_publish_at_once_and_one_that_fails_leaves_the_other_whole(
@@ -54,38 +52,6 @@ def test_two_tables_publish_at_once_and_one_that_fails_leaves_the_other_whole(
     assert warehouse("select id, note from raw.good") == [(1, "a")]
     assert warehouse("select count(*) from raw.bad") == [(0,)]
     assert warehouse("select table_name from raw.sync_runs") == [("good",)]
-
-
-def test_a_publish_whose_answer_is_lost_is_found_in_the_ledger_and_not_repeated(
-    source: psycopg.Connection,
-    config_file: Write,
-    night: Night,
-    warehouse: Copy,
-    emulator: Emulator,
-) -> None:
-    source.execute(MAKE_T)
-    emulator.lose_answer("commit")
-    night(config_file([{"name": "t"}]))
-    assert sorted(warehouse("select id from raw.t")) == [(1,), (2,)]
-    assert warehouse("select version from raw.sync_state") == [(1,)]
-    assert warehouse("select outcome, rows_published from raw.sync_runs") == [("published", 2)]
-
-
-@pytest.mark.parametrize("lost", ["copy into", "insert overwrite into", "update"])
-def test_a_statement_whose_answer_is_lost_before_the_commit_is_rolled_back_and_tried_again(
-    lost: str,
-    source: psycopg.Connection,
-    config_file: Write,
-    night: Night,
-    warehouse: Copy,
-    emulator: Emulator,
-) -> None:
-    source.execute(MAKE_T)
-    emulator.lose_answer(lost)
-    night(config_file([{"name": "t"}]))
-    assert sorted(warehouse("select id from raw.t")) == [(1,), (2,)]
-    assert warehouse("select version from raw.sync_state") == [(1,)]
-    assert sorted(warehouse("select outcome from raw.sync_runs")) == [("published",)]
 
 
 def test_columns_that_would_be_one_are_refused_with_both_names(
@@ -155,7 +121,7 @@ def test_leftovers_of_attempts_that_have_ended_are_swept_and_those_of_live_ones_
         left = emulator_file(emulator, warehouse, ended.staged.attempt)
         session.prepare()
     names = [name.upper() for name in (live.staged.name, live.staged.letters)]
-    assert sorted(warehouse(STAGING)) == [(name,) for name in names]
+    assert sorted(warehouse.staged()) == names
     assert not left.exists()
 
 
@@ -167,7 +133,7 @@ def test_leftovers_that_are_old_are_swept_though_nobody_knows_their_end(
         session.prepare()
         left = emulator_file(emulator, warehouse, stage(session, [(1, "a")]).staged.attempt)
         session.prepare()
-    assert warehouse(STAGING) == []
+    assert warehouse.staged() == []
     assert not left.exists()
 
 

@@ -13,6 +13,7 @@ import yaml
 from tasks.source import demo
 from tasks.transform import PROJECT
 from tests.conftest import ROOT, Run, SetVariables, Write, WriteKey, says
+from tests.dialect import not_snowflake, ours
 from tests.emulator import Account, Emulator
 from tests.recorded import RecordedAccount, refusal
 
@@ -122,6 +123,9 @@ def test_two_nights_run_whole_and_a_third_fails_and_no_secret_is_written_anywher
     assert not leaks
     assert not _holds_a_secret(said.encode())
     assert (tmp_path / "prefect.db").stat().st_size > 0
+
+    assert any("dbt_version" in text for text in ours(emulator.statements()))
+    assert not_snowflake(emulator.statements()) == []
 
 
 def _holds_a_secret(written: bytes) -> bool:
