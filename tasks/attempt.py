@@ -84,6 +84,8 @@ class Attempt:
 
     def _bounds(self) -> Bounds:
         published = self.state.fingerprint == self.contract.fingerprint
+        if self.partitions and not published:
+            log.info("%s: it is read in full before single partitions are", self.table.name)
         if self.full_refresh or self.table.mode == "full_refresh" or not published:
             return Bounds(whole=True)
         if self.partitions:

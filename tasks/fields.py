@@ -54,9 +54,9 @@ def _known_zone(name: str) -> str:
 
 
 def clock_shift(zone: str) -> timedelta:
-    """How far a zone's clocks are set back within a year from now; 0 where they never are."""
+    """How far a zone's clocks are set back within a year before or after now; 0 if not at all."""
     now = datetime.now(UTC)
-    weeks = (now + timedelta(weeks=week) for week in range(53))
+    weeks = (now + timedelta(weeks=week) for week in range(-53, 53))
     offsets = [instant.astimezone(ZoneInfo(zone)).utcoffset() or timedelta() for instant in weeks]
     return max(offsets) - min(offsets)
 

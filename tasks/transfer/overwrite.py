@@ -18,6 +18,8 @@ from tasks.transfer.slices import LIMITS, Slice, Value, comparable, since, withi
 from tasks.transfer.types import INTEGERS, Field, Kind
 
 NULL = "NULL"
+# More than these are rewritten with all the others.
+MOST_PARTITIONS = 1000
 HOUR = timedelta(hours=1, microseconds=-1)
 
 
@@ -41,14 +43,17 @@ def asked_partitions(contract: Contract, names: list[str]) -> list[Slice]:
 
 def changed_partitions(
     source: Source, snapshot: Snapshot, contract: Contract, changed: list[Slice]
-) -> list[Slice]:
-    """The partitions of the source rows in the changed slices."""
-    query = sql.SQL("select distinct {} from {} where {}").format(
+) -> list[Slice] | None:
+    """The partitions of the source rows in the changed slices; None when they are too many."""
+    query = sql.SQL("select distinct {} from {} where {} limit {}").format(
         _value(contract),
         sql.Identifier(contract.relation.schema, contract.relation.name),
         sql.SQL(" or ").join(each.at_source for each in changed),
+        MOST_PARTITIONS + 1,
     )
     found = fetch(source, snapshot, contract.table.name, query.as_string())
+    if len(found) > MOST_PARTITIONS:
+        return None
     return [_partition(contract, value) for (value,) in found]
 
 

@@ -43,10 +43,17 @@ class Slice:
         """Whether an index of the column can serve it: one of a text is in another order."""
         return self.field.kind is not Kind.TEXT
 
-    def bound(self, column: str, mark: str = "?") -> tuple[str, list[Value]]:
-        """The condition on a column or expression of the warehouse, with a mark for each value."""
-        marked = self.condition.format(*(mark for _ in self.values), column=column)
-        return f"({marked})", [*self.values]
+
+def bound(slices: list[Slice], column: str, mark: str = "?") -> tuple[str, list[Value]]:
+    """Whether a column or expression of the warehouse is in one of the slices, and their values.
+
+    Args:
+        mark: What stands in the condition for each value.
+    """
+    conditions = (
+        f"({each.condition.format(*(mark for _ in each.values), column=column)})" for each in slices
+    )
+    return f"({' or '.join(conditions)})", [value for each in slices for value in each.values]
 
 
 def within(field: Field, first: Value, last: Value) -> Slice:

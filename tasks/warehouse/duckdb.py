@@ -16,7 +16,7 @@ import duckdb
 
 from tasks.errors import PermanentError, TransientError
 from tasks.transfer.files import Compression, StagingFile
-from tasks.transfer.slices import Slice
+from tasks.transfer.slices import Slice, bound
 from tasks.transfer.types import Field, Kind
 from tasks.warehouse.base import Publication, Row, Staged, State
 from tasks.warehouse.ledger import STAGED_LETTERS, Ledger, LostRace
@@ -166,7 +166,7 @@ class DuckDBWarehouse:
             staging=self._name(publication.staged.name),
             letters=self._name(publication.staged.letters),
             same_key=self._same_key(publication.key, "s", "dead_letters"),
-            in_slice=_in_slice,
+            in_slices=_in_slices,
         )
 
     def _publish_rows(self, publication: Publication) -> None:
@@ -186,8 +186,8 @@ class DuckDBWarehouse:
         """The statements that delete what the staged rows replace, each with its values."""
         staged = publication.staged
         target = self._name(staged.table)
-        for part in replaced:
-            condition, values = part.bound(self.quote(part.field.name))
+        if replaced:
+            condition, values = bound(replaced, self.quote(replaced[0].field.name))
             yield f"delete from {target} where {condition}", [*values]
         if publication.key:
             keys = [self.quote(field.name) for field in publication.key]
@@ -239,10 +239,11 @@ def _in_json(column: str, field: Field) -> str:
     return f"""json_extract_string({column}, '$."{key}"')"""
 
 
-def _in_slice(part: Slice) -> tuple[str, list[Any]]:
+def _in_slices(slices: list[Slice]) -> tuple[str, list[Any]]:
     """Whether a dead letter's row is in a slice; a value that its type can't hold is NULL."""
-    text = _in_json("dead_letters.record", part.field)
-    condition, values = part.bound(f"try_cast({text} as {sql_type(part.field)})")
+    field = slices[0].field
+    text = _in_json("dead_letters.record", field)
+    condition, values = bound(slices, f"try_cast({text} as {sql_type(field)})")
     return condition, [*values]
 
 

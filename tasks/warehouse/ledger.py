@@ -10,7 +10,7 @@ from typing import Any
 from tasks.transfer.slices import Slice
 from tasks.warehouse.base import Publication, Row, State
 
-InSlice = Callable[[Slice], tuple[str, list[Any]]]
+InSlices = Callable[[list[Slice]], tuple[str, list[Any]]]
 Query = Callable[[str, list[Any]], list[Row]]
 
 # `{instant}` is the warehouse's timestamp with time zone.
@@ -154,19 +154,19 @@ class Ledger:
         staging: str,
         letters: str,
         same_key: str,
-        in_slice: InSlice,
+        in_slices: InSlices,
     ) -> None:
         """Closes the letters of what was replaced, and adds the new ones.
 
         Args:
             staging: The quoted staging table of rows, `letters` that of letters.
             same_key: Whether row `s` of it is the one whose key is in `dead_letters.row_key`.
-            in_slice: Whether the row in `dead_letters.record` is in a slice, with its values.
+            in_slices: Whether the row in `dead_letters.record` is in a slice, with their values.
         """
         names = {"raw": self._raw, "letters": letters}
         staged = publication.staged
         table, run_id, now = staged.table, staged.run_id, staged.synced_at
-        for replaced, values in _replaced(publication, staging, letters, same_key, in_slice):
+        for replaced, values in _replaced(publication, staging, letters, same_key, in_slices):
             self._query(CLOSE_LETTERS.format(**names, replaced=replaced), [now, table, *values])
         self._query(SEE_LETTERS_AGAIN.format(**names), [now, run_id, table])
         kept = publication.replaced == []
@@ -204,7 +204,7 @@ def _replaced(
     staging: str,
     letters: str,
     same_key: str,
-    in_slice: InSlice,
+    in_slices: InSlices,
 ) -> Iterator[tuple[str, list[Any]]]:
     """Conditions on the letters of what is replaced, each with its values."""
     if publication.replaced is None:
@@ -213,5 +213,5 @@ def _replaced(
     yield f"exists (select 1 from {letters} l where l.row_key = dead_letters.row_key)", []
     if publication.key:
         yield f"exists (select 1 from {staging} s where {same_key})", []
-    for part in publication.replaced:
-        yield in_slice(part)
+    if publication.replaced:
+        yield in_slices(publication.replaced)

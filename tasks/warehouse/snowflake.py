@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 
 from tasks.errors import DaybreakError, PermanentError, TransientError
 from tasks.transfer.files import Compression, StagingFile
-from tasks.transfer.slices import Slice
+from tasks.transfer.slices import Slice, bound
 from tasks.transfer.types import Field, Kind
 from tasks.warehouse.base import Publication, Row, Staged, State
 from tasks.warehouse.ledger import Ledger, LostRace
@@ -162,7 +162,7 @@ class SnowflakeWarehouse:
             staging=self._name(publication.staged.name),
             letters=self._name(publication.staged.letters),
             same_key=_same_key(columns, "dead_letters"),
-            in_slice=_in_slice,
+            in_slices=_in_slices,
         )
 
     def _deletes(
@@ -172,8 +172,8 @@ class SnowflakeWarehouse:
         staged = publication.staged
         target, row = self._name(staged.table), quote(staged.table)
         columns = {f"{row}.{quote(field.name)}": field for field in publication.key}
-        for part in replaced:
-            condition, values = _bound(part, quote(part.field.name))
+        if replaced:
+            condition, values = _bound(replaced, quote(replaced[0].field.name))
             yield f"delete from {target} where {condition}", values
         if publication.key:
             same = " and ".join(f"{name} = s.{exact(key.name)}" for name, key in columns.items())
@@ -245,13 +245,14 @@ def _in_json(column: str, field: Field) -> str:
     return f"parse_json({column}):{exact(field.name)}::varchar"
 
 
-def _in_slice(part: Slice) -> tuple[str, list[Any]]:
+def _in_slices(slices: list[Slice]) -> tuple[str, list[Any]]:
     """Whether a dead letter's row is in a slice; a value that its type can't hold is NULL."""
-    text = _in_json("dead_letters.record", part.field)
-    return _bound(part, f"try_cast({text} as {sql_type(part.field)})")
+    field = slices[0].field
+    text = _in_json("dead_letters.record", field)
+    return _bound(slices, f"try_cast({text} as {sql_type(field)})")
 
 
-def _bound(part: Slice, column: str) -> tuple[str, list[Any]]:
-    """The condition of a slice; instants as text, since the connector would round late ones."""
-    condition, values = part.bound(column, f"cast(? as {sql_type(part.field)})")
+def _bound(slices: list[Slice], column: str) -> tuple[str, list[Any]]:
+    """The condition of slices; instants as text, since the connector would round late ones."""
+    condition, values = bound(slices, column, f"cast(? as {sql_type(slices[0].field)})")
     return condition, [each.isoformat() if isinstance(each, date) else each for each in values]

@@ -190,6 +190,23 @@ def test_without_a_cursor_the_last_partitions_are_rewritten_and_the_one_without_
     assert max(row[1] for row in copies(warehouse)) == "2024-01-08"
 
 
+def test_when_very_many_partitions_changed_the_whole_table_is_read(
+    source: psycopg.Connection, sync: Sync, warehouse: Copy
+) -> None:
+    source.execute("create table t (id int primary key, day date, note text, at timestamptz)")
+    source.execute(
+        "insert into t select g, date '2000-01-01' + g, 'old', now() - g * interval '1 hour'"
+        " from generate_series(0, 1099) g"
+    )
+    sync(CHANGED)
+    source.execute("update t set note = 'new', at = clock_timestamp() where id < 1000")
+    assert sync(CHANGED).rows_read == 1000
+    assert copies(warehouse) == rows(source)
+    source.execute("update t set note = 'again', at = clock_timestamp()")
+    assert sync({**CHANGED, "lag": "1d"}).rows_read == 1100
+    assert copies(warehouse) == rows(source)
+
+
 def test_partitions_that_are_asked_for_are_rewritten_and_an_emptied_one_is_emptied(
     source: psycopg.Connection, sync: Sync, warehouse: Copy
 ) -> None:
