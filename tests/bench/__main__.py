@@ -17,11 +17,11 @@ PEERS = Path(__file__).parent / "peers"
 OURS = "daybreak"
 
 
-def orders(rows: int) -> tuple[str, str]:
-    """The URL and the name of a table of this many orders."""
+def orders(rows: int, kind: str = "orders") -> tuple[str, str]:
+    """The URL and the name of a table of this many orders, one of each kind."""
     # The host in front is for clients that insist on one; libpq takes the last.
     url = start(HOME / "source").replace("@/", "@localhost:5432/")
-    table = f"public.orders_{rows}"
+    table = f"public.{kind}_{rows}"
     make_orders(url, table, rows)
     return url, table
 
