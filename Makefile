@@ -21,8 +21,10 @@ lint: .venv/ready ## style and types
 
 check: lint test
 
-bench: .venv/ready ## our transfer and every peer that `make peers` installed, alternating
+bench: .venv/ready ## our transfer beside every peer that `make peers` installed, nights, Snowflake
 	@$(PY) -m tests.bench $(ARGS)
+	@$(PY) -m tests.bench.nights
+	@$(PY) -m tests.bench.snowflake
 
 peers: .venv/ready ## an environment for each peer of the benchmark
 	@for peer in $(basename $(notdir $(wildcard tests/bench/peers/*.py))); do \
