@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 UV = $(shell command -v uv || echo .uv/bin/uv)
 
-.PHONY: run bad-day test lint check bench peers blocks check-warehouse lock docs clean
+.PHONY: run bad-day test faults lint check bench peers blocks check-warehouse lock docs clean
 
 run: .venv/ready ## a night: a day passes in the demo shop, and is copied, built and judged
 	@$(PY) flows/daily.py $(ARGS)
@@ -13,6 +13,9 @@ bad-day: .venv/ready ## a night on which the quality gate must fail
 
 test: .venv/ready ## every test
 	@$(PY) -m pytest $(ARGS)
+
+faults: .venv/ready ## the long form of the tests that strike at running nights: half an hour
+	@$(PY) -m pytest tests/faults -m "long or not long" $(ARGS)
 
 lint: .venv/ready ## style and types
 	@$(PY) -m ruff format --check .

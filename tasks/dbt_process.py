@@ -11,6 +11,8 @@ from typing import Any
 
 import cloudpickle
 
+from tasks.child import end_with_parent
+
 
 @dataclass(frozen=True)
 class Request:
@@ -34,6 +36,7 @@ class Request:
 def main() -> None:
     """Builds what stdin asks for; the verdict is in dbt's run_results.json."""
     request: Request = cloudpickle.load(sys.stdin.buffer)
+    end_with_parent()  # else it would keep the warehouse from the next run
     from prefect.context import hydrated_context
     from prefect_dbt import PrefectDbtRunner, PrefectDbtSettings
 

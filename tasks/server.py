@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,6 +18,7 @@ import httpx
 from prefect.logging.handlers import APILogHandler
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from tasks.child import end_with_parent
 from tasks.errors import PermanentError
 
 STARTUP_SECONDS = 120
@@ -102,7 +102,7 @@ def _serve() -> None:
     listener.bind(("127.0.0.1", 0))
     listener.listen(128)
     print(listener.getsockname()[1], flush=True)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
 
     import uvicorn
 
@@ -110,11 +110,6 @@ def _serve() -> None:
         "prefect.server.api.server:create_app", factory=True, log_level="error", lifespan="on"
     )
     uvicorn.Server(config).run(sockets=[listener])
-
-
-def _end_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,16 +89,19 @@ def _run(request: Request, config: Config) -> str:
         "DAYBREAK_RAW_SCHEMA": config.warehouse.raw_schema,
         "DO_NOT_TRACK": "1",
     }
-    done = subprocess.run(
+    with subprocess.Popen(
         [sys.executable, "-m", "tasks.dbt_process"],
-        input=cloudpickle.dumps(request),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=environment,
         cwd=PROJECT.parent,
-        check=False,
-    )
-    return str(done.stdout, errors="replace")
+    ) as child:
+        assert child.stdin is not None and child.stdout is not None
+        with suppress(BrokenPipeError):  # what it died of is in its output
+            child.stdin.write(cloudpickle.dumps(request))
+            child.stdin.flush()  # and left open: the child takes its end for the end of this run
+        return str(child.stdout.read(), errors="replace")
 
 
 def _warehouse_variables(warehouse: Warehouse) -> dict[str, str]:
