@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tasks.transfer.watermark import conditions, lower_bound
+from tasks.transfer.watermark import changed_since, lower_bound
 from tasks.warehouse.ledger import ADVANCE_STATE
 from tests.faults.histories import CLOCKS, History
 
@@ -21,6 +21,16 @@ MODES: dict[str, dict[str, Any]] = {
     "incremental with a lag": {
         "table": {**GROWN, "lag": "10m"},
         "clocks": [*CLOCKS, "clock_timestamp() - interval '9 minutes'"],
+    },
+    "append_only": {"table": {**GROWN, "lag": "0", "append_only": True}},
+    # Every write moves its row to another partition.
+    "partition_overwrite": {
+        "table": {
+            "mode": "partition_overwrite",
+            "partition_by": "version",
+            "cursor": "updated_at",
+            "lag": "0",
+        }
     },
 }
 SOME = settings(
@@ -44,12 +54,14 @@ MISTAKES: dict[str, tuple[str, str, Any]] = {
     "no lag": (
         "incremental with a lag",
         "tasks.attempt.lower_bound",
-        lambda mark, table: lower_bound(mark, table.model_copy(update={"lag": timedelta()})),
+        lambda mark, table, cursor: lower_bound(
+            mark, table.model_copy(update={"lag": timedelta()}), cursor
+        ),
     ),
     "no NULL branch": (
         "incremental",
-        "tasks.transfer.extract.conditions",
-        lambda *bounds: conditions(*bounds)[:1],
+        "tasks.transfer.selection.changed_since",
+        lambda *bounds: changed_since(*bounds)[:1],
     ),
     "no lock": (
         "full_refresh",
