@@ -83,7 +83,7 @@ def snowflake_errors(role: str | None = None) -> Iterator[None]:
         PermanentError: For everything else, such as a missing privilege.
     """
     from snowflake.connector.errors import Error
-    from snowflake.connector.vendored.requests import RequestException
+    from snowflake.connector.vendored.requests.exceptions import RequestException
 
     try:
         yield

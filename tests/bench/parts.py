@@ -8,7 +8,7 @@ Reading, screening, encoding and PUT are summed over the streams, which work at 
 import json
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -25,7 +25,7 @@ from tasks.warehouse.snowflake import SnowflakeWarehouse
 from tasks.warehouse.snowflake_staging import Staging
 from tests.bench.transfer import transfer
 
-seconds: Counter[str] = Counter()
+seconds: defaultdict[str, float] = defaultdict(float)
 
 
 @contextmanager

@@ -105,7 +105,7 @@ def stopped(copied: Copied, prefect_api: str) -> Iterator[Callable[[str], subpro
     started: list[subprocess.Popen[str]] = []
 
     def start(step: str) -> subprocess.Popen[str]:
-        arguments = [step, "--config", copied.config, "--skip-dbt"]
+        arguments = [step, "--config", str(copied.config), "--skip-dbt"]
         run = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.stopped", *arguments],
             cwd=ROOT,

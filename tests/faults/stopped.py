@@ -20,7 +20,8 @@ def stop() -> None:
 if __name__ == "__main__":
     step, *arguments = sys.argv[1:]
     import flows.daily
+    from tasks import command
 
     many_chunks()
     strike(STEPS[step], once(stop))
-    sys.exit(flows.daily.main(flows.daily.daily, arguments))
+    sys.exit(command.main(flows.daily.daily, arguments))
