@@ -39,6 +39,9 @@ from tasks.fields import (
 )
 from tasks.yaml_file import YamlFile
 
+#: Tables beside the copies, which none of them may replace.
+LEDGER = {"sync_state", "sync_runs", "dead_letters", "quality_results"}
+
 
 class Model(BaseModel):
     model_config = ConfigDict(
@@ -191,6 +194,8 @@ class Table(Model):
 
     def _contradictions(self) -> Iterator[str]:
         """What is expected in place of settings that contradict each other or mean nothing."""
+        if self.target.lower() in LEDGER:
+            yield f"another name; the copies' ledger has a table {self.target.lower()}"
         if self.mode == "incremental" and self.cursor is None:
             yield "a cursor, since mode is incremental"
         if self.mode == "full_refresh" and self.cursor is not None:

@@ -1,5 +1,6 @@
 """What a warehouse does for the night; `duckdb.py` and `snowflake.py` are its twins."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,8 @@ from tasks.transfer.slices import Slice
 from tasks.transfer.types import Field
 
 Row = tuple[Any, ...]
+#: Names that `Staged` gives its tables, with the attempt.
+STAGING_TABLE = re.compile(r"stg_.*__([0-9a-f]{12})(?:__letters)?", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from tasks.errors import PermanentError, TransientError
 from tasks.transfer.files import Compression, StagingFile
 from tasks.transfer.slices import Slice, bound
 from tasks.transfer.types import Field, Kind
-from tasks.warehouse.base import Publication, Row, Staged, State
+from tasks.warehouse.base import STAGING_TABLE, Publication, Row, Staged, State
+from tasks.warehouse.duckdb_errors import duckdb_errors
 from tasks.warehouse.ledger import STAGED_LETTERS, Ledger, LostRace
 
 TYPES = {
@@ -80,13 +81,11 @@ class DuckDBWarehouse:
         with _publishing[self._path]:
             self.query(f"create schema if not exists {self._raw}")
             self._ledger.create(instant="timestamptz")
-            for (name,) in self.query(
-                "select table_name from duckdb_tables()"
-                " where schema_name = ? and table_name like 'stg\\_%\\_\\_%' escape '\\'",
-                [self._raw[1:-1]],
-            ):
-                if name not in _staging:
-                    self.query(f"drop table {self._raw}.{self.quote(name)}")
+            tables = "select table_name from duckdb_tables() where schema_name = ?"
+            there = {name for (name,) in self.query(tables, [self._raw[1:-1]])}
+            for name in there - self._ledger.tables() - _staging:
+                if STAGING_TABLE.fullmatch(name):
+                    self.query(f"drop table {self._name(name)}")
 
     def staging_folder(self) -> Path:
         return self._path.with_suffix(".staging")

@@ -127,6 +127,12 @@ class Ledger:
         )
         return State(*row)
 
+    def tables(self) -> set[str]:
+        """Names of the tables that were ever planned, and so of all that were published."""
+        return {
+            name for (name,) in self._query(f"select table_name from {self._raw}.sync_state", [])
+        }
+
     def published(self, run_id: str, table: str) -> dict[str, Any] | None:
         """The row of `sync_runs` with which the run has published the table."""
         names = list(TABLES["sync_runs"])

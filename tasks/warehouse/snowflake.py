@@ -52,9 +52,10 @@ class SnowflakeWarehouse:
         there = "select 1 from information_schema.schemata where schema_name = ?"
         if not self._run("prepare", there, [self._schema]):
             self._run("prepare", f"create schema if not exists {self._raw}")
-        self._ledger("prepare").create(instant="timestamp_ltz")
+        ledger = self._ledger("prepare")
+        ledger.create(instant="timestamp_ltz")
         self._staging.create()
-        self._staging.sweep()
+        self._staging.sweep(ledger.tables())
 
     def staging_folder(self) -> Path:
         return Path(".daybreak/staging").resolve()

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from tasks.errors import PermanentError
 from tasks.transfer.files import StagingFile
 from tasks.transfer.types import Field, Kind
-from tasks.warehouse.base import Staged
+from tasks.warehouse.base import STAGING_TABLE, Staged
 from tasks.warehouse.ledger import STAGED_LETTERS
 from tasks.warehouse.snowflake_names import exact, literal, quote, sql_type, stored
 from tasks.warehouse.snowflake_session import Session
@@ -21,7 +21,6 @@ COPY_OPTIONS = """
 file_format = (type = parquet use_logical_type = true binary_as_text = false
                use_vectorized_scanner = true)
 purge = true on_error = abort_statement"""
-TABLE = re.compile(r"stg_.*__([0-9a-f]{12})(?:__letters)?", re.IGNORECASE | re.DOTALL)
 OLD = timedelta(days=7)
 
 
@@ -70,9 +69,13 @@ class Staging:
             self._run("discard", f"drop table if exists {self._raw}.{quote(name)}")
         self._run("discard", f"remove {self._location(staged.attempt)}")
 
-    def sweep(self) -> None:
-        """Takes away what is left of attempts that the ledger says have ended, or that are old."""
-        leftovers = self._leftovers()
+    def sweep(self, tables: set[str]) -> None:
+        """Takes away what is left of attempts that the ledger says have ended, or that are old.
+
+        Args:
+            tables: Those that are copied; they stay, whatever they are called.
+        """
+        leftovers = self._leftovers(tables)
         attempts = list({attempt for attempt, _ in leftovers.values()})
         if not attempts:
             return
@@ -86,17 +89,18 @@ class Staging:
             if (attempt,) in ended or datetime.now(UTC) - since > OLD:
                 self._run("prepare", statement)
 
-    def _leftovers(self) -> dict[str, tuple[str, datetime]]:
+    def _leftovers(self, tables: set[str]) -> dict[str, tuple[str, datetime]]:
         """The statement that takes each leftover away, with its attempt and its time."""
-        tables = self._run(
+        published = {stored(name) for name in tables}
+        there = self._run(
             "prepare",
             "select table_name, created from information_schema.tables where table_schema = ?",
             [self._schema],
         )
         found = {
             f"drop table if exists {self._raw}.{exact(name)}": (parts[1].lower(), created)
-            for name, created in tables
-            if (parts := TABLE.fullmatch(name))
+            for name, created in there
+            if name not in published and (parts := STAGING_TABLE.fullmatch(name))
         }
         for name, _, _, modified in self._run("prepare", f"list @{self._stage}"):
             attempt = PurePosixPath(name).parts[1]

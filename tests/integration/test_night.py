@@ -191,3 +191,43 @@ def test_every_value_arrives_as_postgresql_spells_it(
     assert (single, wide) == (struct.unpack("f", struct.pack("f", 0.1))[0], 1e300)
     assert json.loads(doc) == {"a": [1, None]}
     assert json.loads(names) == [["a", "b"], ["c", None]]
+
+
+def test_a_copy_that_is_named_like_staging_survives_the_next_nights(
+    source: psycopg.Connection, config_file: Write, night: Night, warehouse: Copy
+) -> None:
+    names = ["stg_stripe__payments", "stg_old__0123456789ab"]
+    for name in names:
+        source.execute(f"create table {name} (id int primary key, updated_at timestamptz)")
+        source.execute(f"insert into {name} values (1, now())")
+    config = config_file([{**ORDERS, "name": name} for name in names])
+    for _ in range(2):
+        night(config)
+        for name in names:
+            assert warehouse(f"select id from raw.{name}") == [(1,)]
+
+
+def test_a_table_that_could_not_begin_is_in_the_ledger_with_the_reason(
+    source: psycopg.Connection, config_file: Write, night: Night, warehouse: Copy
+) -> None:
+    source.execute("create table t (id int primary key)")
+    config = config_file([{"name": "t", "schema_change": "freeze"}])
+    night(config)
+    source.execute("alter table t add column note text")
+    with pytest.raises(SyncFailed, match="schema_change is freeze"):
+        night(config)
+    [(error,)] = warehouse("select error from raw.sync_runs where outcome = 'failed'")
+    assert "schema_change is freeze" in error
+
+
+def test_a_query_under_quality_may_end_in_a_comment(
+    source: psycopg.Connection, config_file: Write, night: Night, warehouse: Copy
+) -> None:
+    source.execute("create table t (id int primary key); insert into t values (1), (2)")
+    query = "select id from raw.t\nwhere id > 1 -- none is expected\n"
+    config = config_file([{"name": "t"}], quality=[{"relation": "raw.t", "sql": {"low": query}}])
+    with pytest.raises(DataQualityError, match="sql low is 1"):
+        night(config)
+    assert warehouse("select measured from raw.quality_results where check_name = 'sql low'") == [
+        (1,)
+    ]

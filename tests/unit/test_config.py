@@ -55,6 +55,8 @@ def refused(load: Load, text: str) -> ConfigError:
         (SOURCE + "tables: [{name: ''}]\n", "2: tables[0].name: string should have at least 1"),
         (SOURCE + "tables:\n- name: a\n  mode: upsert\n", "4: tables[0].mode: input should be"),
         (SOURCE + TABLES + "defaults:\n  retries: -1\n", "4: defaults.retries: input should be"),
+        (SOURCE + TABLES + "defaults:\n  retries: 21\n", "4: defaults.retries: input should be"),
+        (SOURCE + "tables:\n- name: app.Sync_Runs\n", "3: tables[0]: expected another name"),
         (SOURCE + TABLES + "defaults:\n  retries: x\n", "4: defaults.retries: input should be"),
         ("source: {streams: 99, demo: {}}\n" + TABLES, "1: source.streams: input should be"),
         ("source:\n  schema: app\n" + TABLES, "2: source: expected exactly one of url, block"),
