@@ -4,6 +4,7 @@ Whole tables are replaced by its transactional DDL, so that a reader sees the ol
 Publishes of one file take turns; they are short, and DuckDB would answer a race with an error.
 """
 
+import glob
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -43,6 +44,8 @@ SETTINGS: dict[str, Any] = {
     "memory_limit": "320MB",
     "preserve_insertion_order": False,
     "autoinstall_known_extensions": False,
+# A folder named like env=prod is no column.
+PARQUET = "read_parquet(?, hive_partitioning => false)"
 }
 _publishing: dict[Path, threading.Lock] = defaultdict(threading.Lock)
 # Staging tables of this process's attempts. All others are dead, since a file has one process.
@@ -117,12 +120,12 @@ class DuckDBWarehouse:
         loaded = 0
         if files:
             [(loaded,)] = self.query(
-                f"insert into {self._name(staged.name)} select *, ?, ? from read_parquet(?)",
+                f"insert into {self._name(staged.name)} select *, ?, ? from {PARQUET}",
                 [staged.synced_at, staged.run_id, _paths(files)],
             )
         if letters:
             self.query(
-                f"insert into {self._name(staged.letters)} select * from read_parquet(?)",
+                f"insert into {self._name(staged.letters)} select * from {PARQUET}",
                 [_paths(letters)],
             )
         return replace(staged, rows=loaded)
@@ -229,7 +232,7 @@ class DuckDBWarehouse:
 
 
 def _paths(files: list[StagingFile]) -> list[str]:
-    return [str(file.path) for file in files]
+    return [glob.escape(str(file.path)) for file in files]
 
 
 def _in_json(column: str, field: Field) -> str:

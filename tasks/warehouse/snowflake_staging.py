@@ -4,7 +4,7 @@ Files lie on a stage of the raw schema's own and not on the stages of tables: it
 any table is, can be listed, and is what a person looks for. Their path begins with the attempt.
 """
 
-import re
+import glob
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import PurePosixPath
@@ -44,7 +44,7 @@ class Staging:
         """Puts a file on the stage, and takes it off the disk."""
         self._run(
             "upload",
-            f"put {literal(f'file://{file.path}')}"
+            f"put {literal(f'file://{glob.escape(str(file.path))}')}"
             f" {self._location(staged.attempt, file.path.parent.name)}"
             " auto_compress = false source_compression = none overwrite = false",
         )
