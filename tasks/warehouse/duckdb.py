@@ -202,8 +202,7 @@ class DuckDBWarehouse:
     def _same_key(self, key: list[Field], row: str, letter: str) -> str:
         """Whether a row has the key of a letter."""
         return " and ".join(
-            f"{row}.{self.quote(field.name)} ="
-            f" cast({_in_json(f'{letter}.row_key', field)} as {sql_type(field)})"
+            _same_value(f"{row}.{self.quote(field.name)}", f"{letter}.row_key", field)
             for field in key
         )
 
@@ -239,6 +238,14 @@ def _in_json(column: str, field: Field) -> str:
     """A field's text in a column that holds a row as JSON."""
     key = field.name.replace("\\", "\\\\").replace('"', '\\"').replace("'", "''")
     return f"""json_extract_string({column}, '$."{key}"')"""
+
+def _same_value(column: str, row_key: str, field: Field) -> str:
+    """Letters spell bytes in hex; a key that its type can't hold is no row's."""
+    spelled = _in_json(row_key, field)
+    if field.kind is Kind.BINARY:
+        return f"lower(hex({column})) = {spelled}"
+    return f"{column} = try_cast({spelled} as {sql_type(field)})"
+
 
 
 def _in_slices(slices: list[Slice]) -> tuple[str, list[Any]]:

@@ -177,7 +177,9 @@ class SnowflakeWarehouse:
             condition, values = _bound(replaced, quote(replaced[0].field.name))
             yield f"delete from {target} where {condition}", values
         if publication.key:
-            same = " and ".join(f"{name} = s.{exact(key.name)}" for name, key in columns.items())
+            same = " and ".join(
+                f"{name} = {_published_value(field)}" for name, field in columns.items()
+            )
             yield f"delete from {target} using {self._name(staged.name)} s where {same}", []
         if publication.key and replaced:
             same = _same_key(columns, "l")
@@ -236,9 +238,18 @@ def _published_value(field: Field) -> str:
 def _same_key(key: dict[str, Field], letter: str) -> str:
     """Whether columns of a row, each of a field, are the key of a letter."""
     return " and ".join(
-        f"{column} = cast({_in_json(f'{letter}.row_key', field)} as {sql_type(field)})"
-        for column, field in key.items()
+        _same_value(column, f"{letter}.row_key", field) for column, field in key.items()
     )
+
+def _same_value(column: str, row_key: str, field: Field) -> str:
+    """Letters spell bytes in hex; a key that its type can't hold is no row's."""
+    spelled = _in_json(row_key, field)
+    if field.kind is Kind.BINARY:
+        return f"lower(hex_encode({column})) = {spelled}"
+    if field.kind is Kind.JSON:
+        return f"try_parse_json({column}::varchar) = try_parse_json({spelled})"
+    return f"{column} = try_cast({spelled} as {sql_type(field)})"
+
 
 
 def _in_json(column: str, field: Field) -> str:

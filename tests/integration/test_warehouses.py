@@ -1,10 +1,15 @@
 """What the twins promise whoever publishes, one statement below the flows."""
 
 from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
 
+import polars as pl
 import pytest
 
 from tasks.errors import PermanentError
+from tasks.transfer.types import Field, Kind, as_text
 from tests.conftest import ON_BOTH, Stage
 from tests.warehouses import RUN, Copy, opened
 
@@ -64,6 +69,40 @@ def test_a_merge_closes_the_letters_of_the_keys_it_publishes(warehouse: Copy, st
         ('{"id":"8"}', "accepted", True, False),
         ('{"id":"9"}', "accepted", False, True),
         ('{"id":"9"}', "not_null", True, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (Field("id", Kind.BINARY), b"\x00\xff"),
+        (Field("id", Kind.TIMESTAMPTZ), datetime(2026, 3, 29, 0, 30, 0, 1, UTC)),
+        (Field("id", Kind.DATE), date(1, 1, 1)),
+        (Field("id", Kind.DECIMAL, 5, 2), Decimal("1.50")),
+        (Field("id", Kind.FLOAT64), 0.1),
+        (Field("id", Kind.UUID), "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+        (Field("id", Kind.JSON), "[1,2]"),
+        (Field("id", Kind.TEXT), 'a"b'),
+    ],
+    ids=lambda value: value.kind if isinstance(value, Field) else "",
+)
+def test_a_merge_finds_rows_and_letters_whatever_the_type_of_their_key(
+    warehouse: Copy, stage: Stage, key: Field, value: Any
+) -> None:
+    fields = [key, Field("note", Kind.TEXT)]
+    rows = pl.DataFrame({"id": [value]})
+    [row_key] = rows.select(pl.struct(as_text(rows, key)).struct.json_encode()).to_series()
+    letters = [(spelled, "not_null", "note", None, "{}") for spelled in (row_key, '{"id":"NaN?"}')]
+    with opened(warehouse) as session:
+        session.prepare()
+        assert session.publish([stage(session, [(value, "old")], letters, fields=fields)])
+        merge = replace(stage(session, [(value, "new")], fields=fields), replaced=[])
+        assert session.publish([merge])
+    assert warehouse("select note from raw.t") == [("new",)]
+    found = warehouse("select row_key, closed_at is null from raw.dead_letters")
+    assert sorted(found, key=lambda letter: letter[1]) == [
+        (row_key, False),
+        ('{"id":"NaN?"}', True),
     ]
 
 
