@@ -6,6 +6,7 @@ from tasks.config import Columns, Table
 from tasks.errors import ConfigError
 from tasks.source.catalog import Column, Relation
 from tasks.transfer.masks import Mask
+from tasks.transfer.rules import check_accepted
 from tasks.transfer.types import INTEGERS, Field, Kind, field_of
 
 ZONELESS = {Kind.TIMESTAMP, Kind.DATE}
@@ -58,6 +59,7 @@ def make_contract(table: Table, relation: Relation) -> Contract:
     if table.cursor:
         _check_cursor(table, contract.cursor)
         _check_has_key(contract)
+    check_accepted(table, contract.fields)
     if table.partition_by:
         _check_partition(table, contract.field(table.partition_by))
     return contract

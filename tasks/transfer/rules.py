@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from tasks.config import Table
-from tasks.errors import PermanentError
-from tasks.transfer.types import Field, as_text, convert, unconverted
+from tasks.errors import ConfigError, PermanentError
+from tasks.transfer.types import Field, as_text, convert, parse, unconverted
 
 LETTER = {
     "row_key": pl.String,
@@ -60,12 +60,29 @@ def screen(read: pl.DataFrame, fields: list[Field], table: Table, key: list[str]
         broken = held_back
     if broken and table.unrepresentable == "fail":
         raise _refusal(read, broken[0], fields, table)
-    broken += _broken_rules(converted, table, {violation.column: violation for violation in broken})
+    unfit = {violation.column: violation for violation in broken}
+    broken += _broken_rules(converted, fields, table, unfit)
     if not broken:
         return Screened(converted, converted, pl.DataFrame(schema=LETTER), 0, coerced)
     dead = pl.select(pl.any_horizontal([violation.rows for violation in broken])).to_series()
     letters = pl.concat([_letters(read, violation, fields, key) for violation in broken])
     return Screened(converted.filter(~dead), converted, letters, int(dead.sum()), coerced)
+
+
+def check_accepted(table: Table, fields: list[Field]) -> None:
+    """Refuses accepted values that their column can't hold.
+
+    Raises:
+        ConfigError: Naming the column, its type and the values.
+    """
+    for item in fields:
+        values = pl.Series(table.rules.accepted.get(item.name, []), dtype=pl.String)
+        if wrong := values.filter(parse(values, item).is_null()).to_list():
+            raise ConfigError(
+                f"rules.accepted.{item.name} lists {', '.join(wrong)}, and it is a {item.kind}.",
+                remedy="Write values of the column's type, as PostgreSQL spells them.",
+                table=table.name,
+            )
 
 
 def _unrepresentable(
@@ -78,8 +95,9 @@ def _unrepresentable(
 
 
 def _broken_rules(
-    chunk: pl.DataFrame, table: Table, unrepresentable: dict[str, Violation]
+    chunk: pl.DataFrame, fields: list[Field], table: Table, unrepresentable: dict[str, Violation]
 ) -> Iterator[Violation]:
+    by_name = {item.name: item for item in fields}
     for name in table.rules.not_null:
         rows = chunk[name].is_null()
         if name in unrepresentable:
@@ -87,10 +105,9 @@ def _broken_rules(
         if rows.any():
             yield Violation("not_null", name, rows)
     for name, values in table.rules.accepted.items():
-        values_read = chunk[name]
-        binary = values_read.dtype == pl.Binary
-        column = values_read.bin.encode("hex") if binary else values_read.cast(pl.String)
-        rows = column.is_not_null() & ~column.is_in(values)
+        column = chunk[name]
+        accepted = parse(pl.Series(values), by_name[name])
+        rows = column.is_not_null() & ~column.is_in(accepted.implode())
         if rows.any():
             yield Violation("accepted", name, rows)
 

@@ -20,6 +20,7 @@ EPOCH = date(1970, 1, 1)
 FIRST_DAY = (date(1, 1, 1) - EPOCH).days
 LAST_DAY = (date(9999, 12, 31) - EPOCH).days
 MICROSECONDS_A_DAY = 86_400_000_000
+SECOND = "%Y-%m-%d %H:%M:%S"
 # What the driver makes of infinity, which PostgreSQL sends as the largest and smallest integer.
 INFINITE_DAYS = {-2147472692: "infinity", -2147472691: "-infinity"}
 INFINITE_MICROSECONDS = {-9222425352054775809: "infinity", -9222425352054775808: "-infinity"}
@@ -61,6 +62,13 @@ NATIVE = {
     "timestamptz": Kind.TIMESTAMPTZ,
 }
 AS_TEXT = {"time": Kind.TIME, "uuid": Kind.UUID, "jsonb": Kind.JSON}
+NUMBERS = {
+    Kind.INT16: pl.Int16(),
+    Kind.INT32: pl.Int32(),
+    Kind.INT64: pl.Int64(),
+    Kind.FLOAT32: pl.Float32(),
+    Kind.FLOAT64: pl.Float64(),
+}
 # Arrays and composites by pg_type.typcategory; hstore is a type of its own.
 AS_JSON_CATEGORIES = {"A", "C"}
 
@@ -114,6 +122,26 @@ def convert(read: pl.DataFrame, fields: list[Field]) -> pl.DataFrame:
         expression for field in fields if (expression := _conversion(read, field)) is not None
     ]
     return read.with_columns(wanted) if wanted else read
+
+
+def parse(values: pl.Series, field: Field) -> pl.Series:
+    """Configured texts as `convert` would give them; NULL where the field can't hold one.
+
+    Bytes are spelled in hex, times of a timestamptz with their zone: 2026-01-31 09:30:00+01:00.
+    """
+    column = pl.col(field.name)
+    forms = {kind: column.cast(number, strict=False) for kind, number in NUMBERS.items()} | {
+        Kind.BOOLEAN: column.replace_strict({"true": True, "false": False}, default=None),
+        Kind.BINARY: column.str.decode("hex", strict=False),
+        Kind.DATE: column.str.to_date("%Y-%m-%d", strict=False),
+        Kind.TIMESTAMP: column.str.to_datetime(f"{SECOND}%.f", time_unit="us", strict=False),
+        Kind.TIMESTAMPTZ: column.str.to_datetime(f"{SECOND}%.f%#z", time_unit="us", strict=False),
+        Kind.UUID: column.str.to_lowercase(),
+    }
+    read = pl.DataFrame({field.name: values})
+    if field.kind in forms:
+        return read.select(forms[field.kind]).to_series()
+    return convert(read, [field])[field.name]
 
 
 def unconverted(read: pl.DataFrame, converted: pl.DataFrame, field: Field) -> pl.Series | None:
