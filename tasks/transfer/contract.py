@@ -9,6 +9,8 @@ from tasks.transfer.masks import Mask
 from tasks.transfer.rules import check_accepted
 from tasks.transfer.types import INTEGERS, Field, Kind, field_of
 
+#: Columns of a copy that are not the source's.
+ADDED = ("_synced_at", "_run_id", "_deleted_at")
 ZONELESS = {Kind.TIMESTAMP, Kind.DATE}
 PARTITIONS = {Kind.TIMESTAMP, Kind.TIMESTAMPTZ, Kind.DATE, Kind.TEXT, *INTEGERS}
 
@@ -49,6 +51,7 @@ def make_contract(table: Table, relation: Relation) -> Contract:
     copied = [column for column in relation.columns if column.name not in excluded]
     names = [column.name for column in copied]
     _check_names(table, names, [column.name for column in relation.columns])
+    _check_distinct(table, names)
     key = table.key or list(relation.primary_key)
     contract = Contract(
         table,
@@ -56,10 +59,10 @@ def make_contract(table: Table, relation: Relation) -> Contract:
         [_field(table.columns, column) for column in copied],
         key if set(key) <= set(names) - set(table.columns.mask) else [],
     )
+    check_accepted(table, contract.fields)
     if table.cursor:
         _check_cursor(table, contract.cursor)
         _check_has_key(contract)
-    check_accepted(table, contract.fields)
     if table.partition_by:
         _check_partition(table, contract.field(table.partition_by))
     return contract
@@ -94,6 +97,17 @@ def _check_names(table: Table, copied: list[str], there: list[str]) -> None:
             raise ConfigError(
                 f"{setting} names {', '.join(missing)}, which is not a copied column.",
                 remedy=f"It has: {', '.join(known)}.",
+                table=table.name,
+            )
+
+
+def _check_distinct(table: Table, copied: list[str]) -> None:
+    seen: dict[str, str] = {}
+    for name in (*ADDED, *copied):
+        if (other := seen.setdefault(name.lower(), name)) is not name:
+            raise ConfigError(
+                f"A copy can't have both {other} and {name} as columns.",
+                remedy="Leave one out by columns.exclude, or rename it in the source.",
                 table=table.name,
             )
 

@@ -18,7 +18,7 @@ from tasks.transfer.slices import Slice, bound
 from tasks.transfer.types import Field, Kind
 from tasks.warehouse.base import Publication, Row, Staged, State
 from tasks.warehouse.ledger import Ledger, LostRace
-from tasks.warehouse.snowflake_names import check_distinct, exact, quote, sql_type, stored
+from tasks.warehouse.snowflake_names import exact, quote, sql_type, stored
 from tasks.warehouse.snowflake_session import Connect, Session
 from tasks.warehouse.snowflake_staging import Staging
 
@@ -79,7 +79,6 @@ class SnowflakeWarehouse:
         self._staging.upload(staged, file)
 
     def stage(self, staged: Staged, files: list[StagingFile], letters: list[StagingFile]) -> Staged:
-        check_distinct([*(field.name for field in staged.fields), "_synced_at", "_run_id"])
         self._staging.load(staged, files, letters)
         return replace(staged, rows=sum(file.rows for file in files))
 
@@ -241,6 +240,7 @@ def _same_key(key: dict[str, Field], letter: str) -> str:
         _same_value(column, f"{letter}.row_key", field) for column, field in key.items()
     )
 
+
 def _same_value(column: str, row_key: str, field: Field) -> str:
     """Letters spell bytes in hex; a key that its type can't hold is no row's."""
     spelled = _in_json(row_key, field)
@@ -249,7 +249,6 @@ def _same_value(column: str, row_key: str, field: Field) -> str:
     if field.kind is Kind.JSON:
         return f"try_parse_json({column}::varchar) = try_parse_json({spelled})"
     return f"{column} = try_cast({spelled} as {sql_type(field)})"
-
 
 
 def _in_json(column: str, field: Field) -> str:

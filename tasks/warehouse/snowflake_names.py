@@ -1,9 +1,7 @@
 """How names, texts and types stand in a statement for Snowflake; nothing else writes them."""
 
 import re
-from collections.abc import Iterable
 
-from tasks.errors import PermanentError
 from tasks.transfer.types import Field, Kind
 
 TYPES = {
@@ -63,22 +61,6 @@ def quote(name: str) -> str:
 def literal(text: str) -> str:
     """A string, where it can't be bound."""
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
-
-
-def check_distinct(names: Iterable[str]) -> None:
-    """Holds names apart that would become one.
-
-    Raises:
-        PermanentError: Naming both.
-    """
-    seen: dict[str, str] = {}
-    for name in names:
-        if other := seen.get(stored(name)):
-            raise PermanentError(
-                f"Its columns {other} and {name} would both be {quote(name)} in Snowflake.",
-                remedy="Leave one out by columns.exclude, or rename it in the source.",
-            )
-        seen[stored(name)] = name
 
 
 def sql_type(field: Field) -> str:

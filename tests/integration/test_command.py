@@ -26,6 +26,9 @@ NOBODY = pwd.getpwnam("nobody")
         ({"name": "nope"}, ("no table public.nope", "public.t")),
         ({"name": "t", "mode": "incremental", "cursor": "nope"}, ("cursor names nope",)),
         ({"name": "t", "rules": {"not_null": ["nope"]}}, ("rules.not_null names nope",)),
+        ({"name": "t", "rules": {"accepted": {"b": ["x"]}}}, ("accepted.b lists x", "int32")),
+        ({"name": "ours"}, ("both _run_id and _run_id", "columns.exclude")),
+        ({"name": "cases"}, ("both id and Id", "columns.exclude")),
         ({"name": "keyless", "mode": "incremental", "cursor": "at"}, ("needs a key",)),
         ({"name": "t", "mode": "incremental", "cursor": "b"}, ("append_only: true",)),
     ],
@@ -39,6 +42,7 @@ def test_a_table_that_is_not_as_configured_is_refused_before_anything_starts(
 ) -> None:
     source.execute("create table t (a int primary key, b int, at timestamptz)")
     source.execute("create table keyless (a int, at timestamptz)")
+    source.execute('create table ours (_run_id int); create table cases (id int, "Id" int)')
     says(run_daily("--config", config_file([table])), 2, table["name"], *words)
 
 

@@ -14,7 +14,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from tasks.errors import PermanentError, SyncFailed
+from tasks.errors import PermanentError
 from tasks.transfer.files import StagingFile
 from tasks.transfer.types import Field, Kind
 from tasks.warehouse import snowflake_staging
@@ -52,22 +52,6 @@ def test_two_tables_publish_at_once_and_one_that_fails_leaves_the_other_whole(
     assert warehouse("select id, note from raw.good") == [(1, "a")]
     assert warehouse("select count(*) from raw.bad") == [(0,)]
     assert warehouse("select table_name from raw.sync_runs") == [("good",)]
-
-
-def test_columns_that_would_be_one_are_refused_with_both_names(
-    source: psycopg.Connection, config_file: Write, night: Night
-) -> None:
-    source.execute('create table t (id int primary key, name text, "NAME" text)')
-    with pytest.raises(SyncFailed, match=r'columns name and NAME would both be "NAME".*exclude'):
-        night(config_file([{"name": "t"}]))
-
-
-def test_a_column_named_as_ours_is_refused(warehouse: Copy, stage: Stage) -> None:
-    fields = [*FIELDS, Field("_run_id", Kind.TEXT)]
-    with opened(warehouse) as session:
-        session.prepare()
-        with pytest.raises(PermanentError, match="_run_id and _run_id"):
-            stage(session, [(1, "a", "b")], fields=fields)
 
 
 def test_a_column_that_is_new_is_added_and_one_that_is_gone_is_null(

@@ -4,8 +4,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from tasks.errors import PermanentError
-from tasks.warehouse.snowflake_names import RESERVED, check_distinct, exact, literal, quote
+from tasks.warehouse.snowflake_names import RESERVED, exact, literal, quote
 
 HOSTILE = [
     "a b",
@@ -58,13 +57,3 @@ def test_a_literal_is_one_string_that_means_the_text(text: str) -> None:
     parsed = sqlglot.parse_one(f"select {literal(text)}", dialect="snowflake")
     [string] = parsed.find_all(exp.Literal)
     assert string.name == text
-
-
-@pytest.mark.parametrize("names", [["a", "A"], ["x", "y", "x"], ["_run_id", "_RUN_ID"]])
-def test_names_that_would_be_one_are_refused_with_both(names: list[str]) -> None:
-    with pytest.raises(PermanentError, match=f"columns {names[0]} and {names[-1]} would both be"):
-        check_distinct(names)
-
-
-def test_names_that_differ_in_snowflake_pass() -> None:
-    check_distinct(["a", "Ab", "aB", "select", "SELECT", "a b"])
