@@ -69,7 +69,20 @@ def _postgres_url(value: SecretStr) -> SecretStr:
         url = ""  # libpq's own complaint would quote the password
     if not url.startswith(("postgresql://", "postgres://")):
         raise ValueError("expected a URL that starts with postgresql:// and that libpq can read")
+    if _has_open_password(url):
+        raise ValueError("expected the password percent-encoded: @ as %40, / as %2F")
     return value
+
+
+def _has_open_password(url: str) -> bool:
+    """Whether libpq would take a part of the password for a host, a port or a database."""
+    authority, _, path = url.split("://", 1)[1].partition("/")
+    ports = str(conninfo_to_dict(url).get("port", "")).split(",")
+    return (
+        authority.count("@") > 1
+        or "@" in path.split("?", 1)[0]
+        or any(port and not port.isdecimal() for port in ports)
+    )
 
 
 def _distinct(names: list[str]) -> list[str]:

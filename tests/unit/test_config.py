@@ -348,9 +348,16 @@ def test_a_secret_is_never_shown(load: Load, spell: Callable[[Config], str]) -> 
     [
         f"mysql://app:{SECRET}@db/shop",
         f"postgresql://app:{SECRET}@[db/shop",
+        f"postgresql://app:p@{SECRET}@db/shop",
+        f"postgresql://app:p@{SECRET}@db:1/shop",
+        f"postgresql://app:{SECRET}/tail@db/shop",
+        f"postgresql://app:1/{SECRET}@db/shop",
+        f"postgresql://app:a?b@{SECRET}@db/shop",
     ],
 )
-def test_a_secret_is_not_in_the_complaint_about_its_url(load: Load, url: str) -> None:
+def test_a_url_that_is_not_as_libpq_reads_it_is_refused_without_its_secret(
+    load: Load, url: str
+) -> None:
     error = refused(load, f"source: {{url: '{url}'}}\n" + TABLES)
     assert SECRET not in f"{error} {error!r}"
 
