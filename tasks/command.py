@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from tasks.config import Config, load_config
-from tasks.errors import DaybreakError
+from tasks.errors import ConfigError, DaybreakError
 from tasks.interruption import SIGNALS, say_interrupted
 from tasks.logs import show_progress
 from tasks.plan import check
@@ -37,6 +37,7 @@ def main(daily: Callable[..., object], arguments: Sequence[str] | None = None) -
         signal.signal(number, _interrupt)
     try:
         config = load_config(path)
+        _check_bad_day(config, options.bad_day)
         check(config, options.tables, options.partitions)
         show_progress()
         server = temporary_server()
@@ -88,7 +89,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError("expected names, separated by commas")
+    return names
+
+
+def _check_bad_day(config: Config, bad_day: bool) -> None:
+    if bad_day and config.source.demo is None:
+        raise ConfigError(
+            "--bad-day is the demo's, and this configuration names another source.",
+            remedy="Leave it out, or run it without --config.",
+        )
 
 
 @contextmanager

@@ -96,7 +96,7 @@ class Warehouse(Model):
 class Defaults(Model):
     """What holds for every table."""
 
-    retries: int = Field(3, ge=0, description="Retries of a table after a TransientError.")
+    retries: int = Field(3, ge=0, le=20, description="Retries of a table after a TransientError.")
     retry_delay: Duration = Field(
         timedelta(minutes=5), description="Wait before the first retry; doubles up to 30m."
     )

@@ -25,18 +25,18 @@ OLD_FLOOR = timedelta(hours=1)
 
 
 def chosen(config: Config, names: list[str] | None) -> list[Table]:
-    """The tables to sync, all when none is named.
+    """The tables to sync, each once; all when none is named.
 
     Raises:
         ConfigError: When a name is not configured.
     """
-    known = {table.name: table for table in config.tables}
+    known = [table.name for table in config.tables]
     if missing := [name for name in names or [] if name not in known]:
         raise ConfigError(
             f"No table {', '.join(missing)} is configured.",
             remedy=f"Choose among {', '.join(known)}.",
         )
-    return [known[name] for name in names or known]
+    return [table for table in config.tables if table.name in (names or known)]
 
 
 def relations(

@@ -20,5 +20,6 @@ def is_transient(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> boo
 
 def delays(defaults: Defaults) -> list[float]:
     """Seconds before each retry: doubling from `retry_delay`, at most half an hour."""
-    waits = (defaults.retry_delay * 2**number for number in range(defaults.retries))
+    first = min(defaults.retry_delay, LONGEST)
+    waits = (first * 2**number for number in range(defaults.retries))
     return [min(wait, LONGEST).total_seconds() for wait in waits]

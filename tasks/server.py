@@ -15,13 +15,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+from prefect.client.orchestration import get_client
 from prefect.logging.handlers import APILogHandler
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from tasks.child import end_with_parent
-from tasks.errors import PermanentError
+from tasks.errors import ConfigError, PermanentError
 
 STARTUP_SECONDS = 120
+ANSWER_SECONDS = 10
 SETTINGS = {
     # In-process services and the UI are of no use to a server that lives for one run.
     "PREFECT__SERVER_EPHEMERAL": "1",
@@ -79,8 +81,29 @@ class TemporaryServer:
 
 
 def temporary_server() -> TemporaryServer | None:
-    """Starts a server in the background, unless PREFECT_API_URL names one to use."""
-    return None if PREFECT_API_URL.value() else TemporaryServer()
+    """Starts a server in the background, unless PREFECT_API_URL names one to use.
+
+    Raises:
+        ConfigError: When that one can't be reached.
+    """
+    if url := PREFECT_API_URL.value():
+        _check_reachable(url)
+        return None
+    for name in ("NO_PROXY", "no_proxy"):
+        # A proxy could not reach it, and would be asked by Prefect's client here and in dbt.
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1"]))
+    return TemporaryServer()
+
+
+def _check_reachable(url: str) -> None:
+    once = temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0})
+    with once, get_client({"timeout": ANSWER_SECONDS}, sync_client=True) as client:
+        error = client.api_healthcheck()
+    if isinstance(error, httpx.TransportError | httpx.InvalidURL):
+        raise ConfigError(
+            f"Prefect's server {url} can't be reached: {str(error) or 'no answer'}.",
+            remedy="Check PREFECT_API_URL and that the server runs; without it, a run starts one.",
+        )
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from typing import Any, ClassVar, Self
 
 import duckdb
 
-from tasks.errors import PermanentError, TransientError
 from tasks.transfer.files import Compression, StagingFile
 from tasks.transfer.slices import Slice, bound
 from tasks.transfer.types import Field, Kind
@@ -44,9 +43,9 @@ SETTINGS: dict[str, Any] = {
     "memory_limit": "320MB",
     "preserve_insertion_order": False,
     "autoinstall_known_extensions": False,
+}
 # A folder named like env=prod is no column.
 PARQUET = "read_parquet(?, hive_partitioning => false)"
-}
 _publishing: dict[Path, threading.Lock] = defaultdict(threading.Lock)
 # Staging tables of this process's attempts. All others are dead, since a file has one process.
 _staging: set[str] = set()
@@ -239,6 +238,7 @@ def _in_json(column: str, field: Field) -> str:
     key = field.name.replace("\\", "\\\\").replace('"', '\\"').replace("'", "''")
     return f"""json_extract_string({column}, '$."{key}"')"""
 
+
 def _same_value(column: str, row_key: str, field: Field) -> str:
     """Letters spell bytes in hex; a key that its type can't hold is no row's."""
     spelled = _in_json(row_key, field)
@@ -247,48 +247,9 @@ def _same_value(column: str, row_key: str, field: Field) -> str:
     return f"{column} = try_cast({spelled} as {sql_type(field)})"
 
 
-
 def _in_slices(slices: list[Slice]) -> tuple[str, list[Any]]:
     """Whether a dead letter's row is in a slice; a value that its type can't hold is NULL."""
     field = slices[0].field
     text = _in_json("dead_letters.record", field)
     condition, values = bound(slices, f"try_cast({text} as {sql_type(field)})")
     return condition, [*values]
-
-
-@contextmanager
-def duckdb_errors(path: Path, ignore: type[duckdb.Error] | tuple[()] = ()) -> Iterator[None]:
-    """Translates DuckDB's errors, the one place that does.
-
-    Raises:
-        TransientError: When another process owns the file, or a transaction lost a race.
-        PermanentError: When the disk is full or can't be written, and for everything else.
-    """
-    try:
-        yield
-    except ignore:
-        pass
-    except duckdb.Error as error:
-        text = str(error)
-        first = text.split("\n", 1)[0].rstrip(".!")
-        if "Could not set lock on file" in text:
-            raise TransientError(
-                f"The warehouse {path} is open in another process ({_holder(text)}).",
-                remedy="Close that process and run again.",
-            ) from None
-        if isinstance(error, duckdb.TransactionException):
-            raise TransientError(
-                f"DuckDB said: {first}.", remedy="Another session wrote the same rows; run again."
-            ) from None
-        if "No space left" in text or "File too large" in text:
-            raise PermanentError(
-                f"The disk of the warehouse {path} is full.", remedy="Free space and run again."
-            ) from None
-        raise PermanentError(
-            f"DuckDB said: {first}.", remedy=f"Check the warehouse {path}."
-        ) from None
-
-
-def _holder(text: str) -> str:
-    at = text.find("(PID")
-    return text[at + 1 : text.find(")", at)] if at >= 0 else "its PID is not known"

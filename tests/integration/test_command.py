@@ -87,6 +87,15 @@ def test_a_warehouse_that_is_a_folder_is_said(
     says(run_daily("--config", config), 2, str(tmp_path))
 
 
+def test_a_server_of_prefects_that_can_not_be_reached_is_said(
+    source: psycopg.Connection, config_file: Write, run_daily: Run
+) -> None:
+    source.execute("create table t (a int primary key)")
+    api = "http://127.0.0.1:1/api"
+    done = run_daily("--config", config_file([{"name": "t"}]), environment={"PREFECT_API_URL": api})
+    says(done, 2, f"Prefect's server {api} can't be reached", "PREFECT_API_URL")
+
+
 def test_a_mistake_is_said_before_prefects_server_is_imported_or_started(
     config_file: Write, run_daily: Run
 ) -> None:
@@ -103,7 +112,9 @@ def test_a_newcomers_night_needs_no_server_and_ends_without_a_word_of_it(
 ) -> None:
     source.execute("create table t (a int primary key); insert into t values (1)")
     config = config_file([{"name": "t"}])
-    done = run_daily("--config", config, "--skip-dbt", environment={"PREFECT_API_URL": ""})
+    proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy"), "http://127.0.0.1:1")
+    alone = {"PREFECT_API_URL": "", "NO_PROXY": "", "no_proxy": "example.com", **proxies}
+    done = run_daily("--config", config, "--skip-dbt", environment=alone)
     says(done, 0, "t: 1 rows published")
     assert done.stderr == ""
 
@@ -151,6 +162,8 @@ def test_a_missing_variable_and_an_unknown_table_are_refused(
         "SOURCE_URL",
     )
     says(run_daily("--config", config, "--tables", "u"), 2, "No table u is configured")
+    says(run_daily("--config", config, "--tables", ""), 2, "--tables: expected names")
+    says(run_daily("--config", config, "--bad-day"), 2, "--bad-day is the demo's")
     says(run_daily("--config", "nowhere.yaml"), 2, "nowhere.yaml")
 
 
