@@ -20,6 +20,7 @@ from tasks.blocks import snowflake_login
 from tasks.config import Config, Warehouse
 from tasks.dbt_process import Request
 from tasks.errors import TransformFailed
+from tasks.locks import ALONE, locked
 from tasks.logs import log
 from tasks.variables import CREDENTIALS
 
@@ -49,14 +50,21 @@ def build(config: Config, full_refresh: bool) -> Built:
         arguments += ["--select", config.dbt.select]
     if full_refresh:
         arguments.append("--full-refresh")
-    RESULTS.unlink(missing_ok=True)
-    said = _run(Request(serialize_context(), PROJECT, arguments), config)
-    if not RESULTS.exists():
+    # One run after the other: dbt's results have the same path for all.
+    with locked(PROJECT, ALONE):
+        RESULTS.unlink(missing_ok=True)
+        said = _run(Request(serialize_context(), PROJECT, arguments), config)
+        if not RESULTS.exists():
+            raise TransformFailed(
+                f"dbt stopped before it built anything: {_last_words(said)}",
+                remedy="Run `dbt debug` in dbt/ and mend what it names.",
+            )
+        built = judge(json.loads(RESULTS.read_text()))
+    if built == Built(0, 0, []):
         raise TransformFailed(
-            f"dbt stopped before it built anything: {_last_words(said)}",
-            remedy="Run `dbt debug` in dbt/ and mend what it names.",
+            f"dbt built nothing: {config.dbt.select or 'the project'} has no model.",
+            remedy="Correct dbt.select; `dbt ls --select ...` in dbt/ shows what one matches.",
         )
-    built = judge(json.loads(RESULTS.read_text()))
     if built.failed:
         raise TransformFailed(
             f"{len(built.failed)} dbt nodes failed: {'; '.join(built.failed)}.",

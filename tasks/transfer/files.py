@@ -1,7 +1,6 @@
 """Parquet staging files: one folder an attempt, so that leftovers of a dead one are never read."""
 
 import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.errors import PermanentError
+from tasks.locks import ALONE, AT_ONCE, SHARED, locked
 
 # Arrow's own pool keeps what was freed, a tenth of a transfer's memory.
 pa.set_memory_pool(pa.system_memory_pool())
@@ -56,15 +56,15 @@ class StagingFiles:
         self.letters: list[StagingFile] = []
 
     @contextmanager
-    def open(self) -> Iterator["StagingFiles"]:
+    def open(self) -> Iterator[None]:
         with ExitStack() as held:
             with _disk(self._folder):
                 self._folder.parent.mkdir(parents=True, exist_ok=True)
-                held.enter_context(_locked(self._folder.parent, fcntl.LOCK_SH))
+                held.enter_context(locked(self._folder.parent, SHARED))
                 (self._folder / "rows").mkdir(parents=True)
                 (self._folder / "letters").mkdir()
             held.callback(shutil.rmtree, self._folder, ignore_errors=True)
-            yield self
+            yield
 
     def stream(self, kind: Kind, number: int) -> "Stream":
         """The files of one reader; `kind` says whether of rows or of dead letters."""
@@ -169,20 +169,9 @@ def _as_arrow(chunk: pl.DataFrame) -> pa.Table:
 
 def sweep(root: Path) -> None:
     """Removes the folders that killed attempts left below `root`, unless one is in use there."""
-    with suppress(FileNotFoundError, BlockingIOError), _locked(root, fcntl.LOCK_EX | fcntl.LOCK_NB):
+    with suppress(FileNotFoundError, BlockingIOError), locked(root, ALONE | AT_ONCE):
         for folder in root.iterdir():
             shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _locked(folder: Path, how: int) -> Iterator[None]:
-    """Holds a lock on a folder, which ends at the latest with the process."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(opened, how)
-        yield
-    finally:
-        os.close(opened)
 
 
 @contextmanager
