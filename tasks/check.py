@@ -29,7 +29,9 @@ def measure(warehouse: Warehouse, check: Check, run_id: str) -> list[Measurement
     try:
         measurements = judge(check, probes, warehouse.query(statement)[0])
         for name, query in check.sql.items():
-            [(rows,)] = warehouse.query(f"select count(*) from ({query.rstrip().rstrip(';')}) q")
+            # On a line of its own the bracket outlasts a comment.
+            counted = f"select count(*) from ({query.rstrip().rstrip(';')}\n) q"
+            [(rows,)] = warehouse.query(counted)
             measurements.append(offending(check, name, rows))
     except PermanentError as error:
         raise ConfigError(

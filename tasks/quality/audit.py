@@ -56,7 +56,7 @@ def check_shrink(table: str, breaker: Breaker, before: int, after: int) -> None:
     Raises:
         BreakerTripped: With both counts.
     """
-    if after < before * (1 - breaker.max_shrink_ratio):
+    if before and (before - after) / before > breaker.max_shrink_ratio:
         raise BreakerTripped(
             f"The source has {after:,} rows and the warehouse {before:,}, which is more than"
             f" max_shrink_ratio {breaker.max_shrink_ratio:.0%} fewer.",

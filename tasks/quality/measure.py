@@ -91,7 +91,7 @@ def _nulls(check: Check, quote: Quote) -> list[Probe]:
     return [
         Probe(
             f"null ratio {column}",
-            f"1 - count({quote(column)}) / nullif(cast(count(*) as double), 0)",
+            f"(count(*) - count({quote(column)})) / nullif(cast(count(*) as double), 0)",
             f"at most {ratio:g}",
             lambda value, ratio=ratio: value is not None and value > ratio,  # type: ignore[misc]
         )

@@ -57,7 +57,15 @@ def test_a_bad_batch_trips_the_breaker_with_value_and_limit(
 
 @pytest.mark.parametrize(
     ("ratio", "before", "after"),
-    [(0.5, 100, 50), (0.5, 0, 0), (0.5, 0, 10), (0, 10, 10), (1, 100, 0), (0.5, 10, 100)],
+    [
+        (0.5, 100, 50),
+        (0.5, 0, 0),
+        (0.5, 0, 10),
+        (0, 10, 10),
+        (1, 100, 0),
+        (0.5, 10, 100),
+        (0.7, 10, 3),
+    ],
 )
 def test_a_replacement_may_lose_up_to_the_shrink_ratio(
     ratio: float, before: int, after: int

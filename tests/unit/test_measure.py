@@ -98,6 +98,12 @@ def test_an_empty_relation_breaches_only_its_rows_and_its_age(
     assert measured(session, "", **checks)[name] == (value, breached)
 
 
+def test_a_ratio_at_its_limit_is_no_breach(session: duckdb.DuckDBPyConnection) -> None:
+    rows = ", ".join(f"({'null' if n < 3 else n}, 'a', 'placed', null)" for n in range(10))
+    ratios = measured(session, rows, max_null_ratio={"id": 0.3})
+    assert ratios["null ratio id"] == (0.3, False)
+
+
 def test_every_check_of_a_relation_is_one_scan_in_order(
     session: duckdb.DuckDBPyConnection,
 ) -> None:
