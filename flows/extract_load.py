@@ -10,7 +10,7 @@ from tasks.connect import open_source, open_warehouse
 from tasks.extract import extract
 from tasks.load import load
 from tasks.plan import chosen, relations
-from tasks.publish import publish, recorded
+from tasks.publish import publish, recorded, refusal_recorded
 from tasks.source.connection import Source
 from tasks.source.snapshot import Snapshot
 from tasks.transfer.contract import make_contract
@@ -45,17 +45,18 @@ def extract_load(
         done = warehouse.published(run_id, table_settings.target)
         if done is not None:
             return outcome_of(done, table_settings)
-        with source.connect() as session:
-            relation = relations(settings, [table_settings], session)[table]
-        attempt = Attempt(
-            table=table_settings,
-            run_id=run_id,
-            contract=make_contract(table_settings, relation),
-            snapshot=snapshot,
-            state=state,
-            full_refresh=full_refresh,
-            partitions=partitions or [],
-        )
+        with refusal_recorded(warehouse, run_id, table_settings):
+            with source.connect() as session:
+                relation = relations(settings, [table_settings], session)[table]
+            attempt = Attempt(
+                table=table_settings,
+                run_id=run_id,
+                contract=make_contract(table_settings, relation),
+                snapshot=snapshot,
+                state=state,
+                full_refresh=full_refresh,
+                partitions=partitions or [],
+            )
         return _copy(settings, source, warehouse, attempt)
 
 

@@ -21,6 +21,11 @@ from tasks.transfer.watermark import check_floor, lower_bound, next_watermark
 from tasks.warehouse.base import Publication, Staged, State, Warehouse
 
 
+def new_id() -> str:
+    """An attempt's: 12 hexadecimal digits."""
+    return uuid.uuid4().hex[:12]
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a person is told of one table."""
@@ -45,7 +50,7 @@ class Attempt:
     state: State
     full_refresh: bool
     partitions: list[str]
-    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    id: str = field(default_factory=new_id)
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -114,12 +119,7 @@ class Attempt:
 
     def record(self, outcome: str, **figures: Any) -> dict[str, Any]:
         """This attempt's row of `sync_runs`; a failed one has no figures."""
-        return {
-            "run_id": self.run_id,
-            "table_name": self.table.target,
-            "attempt": self.id,
-            "outcome": outcome,
-            "mode": self.table.mode,
+        return ledger_row(self.run_id, self.table, self.id, outcome) | {
             "snapshot_id": self.snapshot.id,
             "snapshot_lsn": self.snapshot.lsn,
             "snapshot_at": self.snapshot.taken_at,
@@ -128,7 +128,6 @@ class Attempt:
             "rows_published": 0,
             "rows_dead_lettered": 0,
             "seconds": time.monotonic() - self.started,
-            "finished_at": datetime.now(UTC),
             **figures,
         }
 
@@ -168,6 +167,18 @@ class Prepared:
                 **figures,
             },
         )
+
+
+def ledger_row(run_id: str, table: Table, attempt: str, outcome: str) -> dict[str, Any]:
+    """What every row of `sync_runs` says, also of an attempt that never began."""
+    return {
+        "run_id": run_id,
+        "table_name": table.target,
+        "attempt": attempt,
+        "outcome": outcome,
+        "mode": table.mode,
+        "finished_at": datetime.now(UTC),
+    }
 
 
 def outcome_of(record: dict[str, Any], table: Table) -> Outcome:

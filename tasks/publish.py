@@ -6,7 +6,8 @@ from contextlib import contextmanager, suppress
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.attempt import Attempt, Outcome, Prepared, outcome_of
+from tasks.attempt import Attempt, Outcome, Prepared, ledger_row, new_id, outcome_of
+from tasks.config import Table
 from tasks.errors import DaybreakError
 from tasks.logs import log
 from tasks.warehouse.base import Warehouse
@@ -50,6 +51,18 @@ def recorded(warehouse: Warehouse, attempts: list[Attempt]) -> Iterator[None]:
             with suppress(DaybreakError):
                 warehouse.record(attempt.record("failed", error=str(error)))
             _discard(warehouse, attempt)
+        raise
+
+
+@contextmanager
+def refusal_recorded(warehouse: Warehouse, run_id: str, table: Table) -> Iterator[None]:
+    """Keeps in the ledger why an attempt at a table could not begin."""
+    try:
+        yield
+    except DaybreakError as error:
+        row = ledger_row(run_id, table, new_id(), "failed")
+        with suppress(DaybreakError):
+            warehouse.record({**row, "error": str(error)})
         raise
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from tasks.errors import SyncFailed
+from tasks.errors import DataQualityError, SyncFailed
 from tests.conftest import ON_BOTH, Night, Write
 from tests.warehouses import Copy
 
