@@ -1,12 +1,13 @@
 """The subflow that holds the published relations against their thresholds."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
-from tasks.check import as_row, measure
+from tasks.check import measure
 from tasks.config import load_config
 from tasks.connect import open_warehouse
 from tasks.errors import DataQualityError
@@ -38,7 +39,7 @@ def quality(config: str, run_id: str | None = None) -> list[Measurement]:
             for measurement in measure(warehouse, check, run)
         ]
     create_table_artifact(
-        [as_row(measurement) for measurement in measured],
+        [asdict(measurement) for measurement in measured],
         key="quality",
         description="Every measurement of the night beside its threshold.",
     )

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -185,7 +185,3 @@ def outcome_of(record: dict[str, Any], table: Table) -> Outcome:
     """The part of a ledger row that the summary shows."""
     shown = {name: record[name] for name in Outcome.__dataclass_fields__ if name != "table"}
     return Outcome(table=table.name, **shown)
-
-
-def as_row(outcome: Outcome) -> dict[str, Any]:
-    return asdict(outcome)

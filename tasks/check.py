@@ -1,6 +1,5 @@
 """The task that measures one relation and keeps what it measured."""
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 from prefect import task
@@ -53,8 +52,3 @@ def measure(warehouse: Warehouse, check: Check, run_id: str) -> list[Measurement
         ]
     )
     return measurements
-
-
-def as_row(measurement: Measurement) -> dict[str, object]:
-    """A measurement as a row of the artifact."""
-    return asdict(measurement)

@@ -1,6 +1,7 @@
 """What a person sees of a night: the summary table, on the terminal and as a Prefect artifact."""
 
 import io
+from dataclasses import asdict
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
@@ -8,7 +9,6 @@ from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 from rich.table import Table
 
-from tasks.attempt import as_row
 from tasks.night import Night
 
 NUMBERS = ("rows read", "published", "dead letters", "seconds")
@@ -20,7 +20,7 @@ def report(night: Night) -> None:
     if not (night.outcomes or night.failures):
         return
     create_table_artifact(
-        [as_row(outcome) for outcome in night.outcomes],
+        [asdict(outcome) for outcome in night.outcomes],
         key="summary",
         description="What the night did to each table.",
     )

@@ -55,10 +55,6 @@ class Relation:
     primary_key: tuple[str, ...]
     unique_keys: tuple[tuple[str, ...], ...]
     range_columns: tuple[str, ...]
-    row_estimate: int
-
-    def column(self, name: str) -> Column | None:
-        return next((column for column in self.columns if column.name == name), None)
 
     def is_key(self, names: list[str]) -> bool:
         """Whether the source holds these columns unique and not null."""
@@ -80,7 +76,7 @@ class Relation:
 
 
 RELATION = """
-select c.oid, c.relkind = 'p', greatest(c.reltuples, 0)::bigint,
+select c.oid, c.relkind = 'p',
        (select system_identifier from pg_control_system()) || '/' || current_database()
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = %s and c.relname = %s and c.relkind in ('r', 'p', 'v', 'm', 'f')
@@ -170,7 +166,7 @@ def introspect(connection: psycopg.Connection, schema: str, name: str) -> Relati
         found = connection.execute(RELATION, (schema, name)).fetchone()
         if found is None:
             raise _missing(connection, schema, name)
-        oid, partitioned, estimate, database = found
+        oid, partitioned, database = found
         if filtered := connection.execute(FILTERED, (oid,)).fetchone():
             raise _filtered(schema, name, *filtered)
         columns = [Column(*row) for row in connection.execute(COLUMNS, (oid,))]
@@ -193,7 +189,6 @@ def introspect(connection: psycopg.Connection, schema: str, name: str) -> Relati
         range_columns=tuple(
             [keys[0] for _, _, btree, keys in indexes if btree] + [key for (key,) in partition_key]
         ),
-        row_estimate=estimate,
     )
 
 

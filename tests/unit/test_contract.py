@@ -28,7 +28,7 @@ def relation(primary_key: tuple[str, ...] = ("id",)) -> Relation:
         Column(name, number, kind, kind, -1, category, name in primary_key)
         for number, (name, (kind, category)) in enumerate(TYPES.items(), 1)
     )
-    return Relation("1/1", "public", "t", 1, columns, (), (), primary_key, (primary_key,), (), 0)
+    return Relation("1/1", "public", "t", 1, columns, (), (), primary_key, (primary_key,), ())
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ RANGE = re.compile(r"ctid >= '\((\d+),0\)'::tid(?: and ctid < '\((\d+),0\)'::tid
 def relation(*pages: int | None) -> Relation:
     """A table with a leaf for each number of pages; None is a leaf without a heap."""
     leaves = tuple(Leaf(n, "public", f"leaf{n}", count) for n, count in enumerate(pages))
-    return Relation("1/16384", "public", "orders", 1, (), leaves, (), (), (), (), 0)
+    return Relation("1/16384", "public", "orders", 1, (), leaves, (), (), (), ())
 
 
 def ranges(queries: list[str], leaf: int) -> list[tuple[int, int | None]]:
