@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from _pytest.mark import ParameterSet
 
 from tasks.config import load_config
 from tests.bench.transfer import transfer
@@ -35,6 +36,11 @@ insert into {table} select g, 1, repeat('x', 100) from generate_series(1, {rows}
 CHANGE = "update {table} set version = version + 1, updated_at = clock_timestamp()"
 
 Strike = Callable[[str, Callable[[], object]], None]
+
+
+def few_of(cases: Iterable[object], *few: object) -> list[ParameterSet]:
+    """Parameters of which only a few are run in the short form of the suite."""
+    return [pytest.param(each, marks=[] if each in few else pytest.mark.long) for each in cases]
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ def stopped(copied: Copied, prefect_api: str) -> Iterator[Callable[[str], subpro
     started: list[subprocess.Popen[str]] = []
 
     def start(step: str) -> subprocess.Popen[str]:
-        arguments = [step, "--config", str(copied.config), "--skip-dbt"]
+        arguments: list[str | Path] = [step, "--config", copied.config, "--skip-dbt"]
         run = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.stopped", *arguments],
             cwd=ROOT,

@@ -19,13 +19,16 @@ from tests.faults.steps import STATEMENT, STEPS, many_chunks, once, strike
 
 # A row fills half a page, so that a few rows are read in several ranges.
 MAKE = """
-create table t (id int primary key, version int not null, updated_at timestamptz,
+create table t (id int primary key, version int not null, part int, updated_at timestamptz,
                 note text storage plain default repeat('x', 3000));
 """
-WRITE = """
-insert into t values (%s, 1, {clock})
-on conflict (id) do update set version = t.version + 1, updated_at = excluded.updated_at
+# Each change moves a row to the next of three partitions and that of NULL.
+UPSERT = """
+insert into t values (%s, 1, 1, {clock})
+on conflict (id) do update set version = t.version + 1, updated_at = excluded.updated_at,
+                               part = nullif((coalesce(t.part, 0) + 1) %% 4, 0)
 """
+INSERT = "insert into t select coalesce(max(id), 0) + 100 + %s, 1, 1, {clock} from t"
 REWRITE = """
 begin;
 create temp table kept on commit drop as select * from t;
@@ -64,6 +67,7 @@ class History(RuleBasedStateMachine):
     table: ClassVar[dict[str, Any]]
     clocks: ClassVar[list[str]] = CLOCKS
     deletes: ClassVar[bool] = False
+    updates: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,7 +111,7 @@ class History(RuleBasedStateMachine):
         """Writes in a transaction that stays open, with the time at which it began."""
         if key not in self._late:
             self._late[key] = psycopg.connect(self.url)
-            self._late[key].execute(WRITE.format(clock="now()").encode(), [key])
+            self._late[key].execute(self._change("now()"), [key])
 
     @precondition(lambda self: self._late)
     @rule(commit=st.booleans())
@@ -169,7 +173,10 @@ class History(RuleBasedStateMachine):
 
     def _write(self, key: int, clock: str) -> None:
         if key not in self._late:
-            self._source.execute(WRITE.format(clock=clock).encode(), [key])
+            self._source.execute(self._change(clock), [key])
+
+    def _change(self, clock: str) -> bytes:
+        return (UPSERT if self.updates else INSERT).format(clock=clock).encode()
 
     def _end(self, commit: bool) -> None:
         late = self._late.pop(min(self._late))

@@ -7,6 +7,7 @@ Prints `STOPPED` once the step is reached, and goes on when a line comes on stdi
 
 import sys
 
+from tasks.command import main
 from tests.faults.steps import STEPS, many_chunks, once, strike
 
 STOPPED = "STOPPED"
@@ -19,9 +20,8 @@ def stop() -> None:
 
 if __name__ == "__main__":
     step, *arguments = sys.argv[1:]
-    import flows.daily
-    from tasks import command
+    from flows.daily import daily
 
     many_chunks()
     strike(STEPS[step], once(stop))
-    sys.exit(command.main(flows.daily.daily, arguments))
+    sys.exit(main(daily, arguments))

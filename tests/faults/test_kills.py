@@ -13,22 +13,16 @@ from tasks.command import DEMO
 from tasks.source import demo
 from tasks.transform import RESULTS
 from tests.conftest import Run, Start, Write, says
-from tests.faults.conftest import Copied
+from tests.faults.conftest import Copied, few_of
 from tests.faults.steps import STEPS
 
 Stopped = Callable[[str], subprocess.Popen[str]]
-FEW = {"floor noted", "chunk read", "before commit", "committed"}
 #: These runs build no models.
 REACHED = [step for step in STEPS if step != "before the models"]
 MOMENTS = 20
 
 
-def few_or_all(names: list[str], few: set[str]) -> list[object]:
-    """Parameters of which the short form of the suite runs a few."""
-    return [pytest.param(name, marks=[] if name in few else pytest.mark.long) for name in names]
-
-
-@pytest.mark.parametrize("step", few_or_all(REACHED, FEW))
+@pytest.mark.parametrize("step", few_of(REACHED, "chunk read", "before commit", "committed"))
 def test_a_run_killed_at_any_step_leaves_whole_tables_and_the_next_run_completes(
     step: str, copied: Copied, stopped: Stopped
 ) -> None:
@@ -40,12 +34,9 @@ def test_a_run_killed_at_any_step_leaves_whole_tables_and_the_next_run_completes
     copied.equals_source()
 
 
-@pytest.mark.parametrize(
-    "moment",
-    few_or_all([str(number) for number in range(MOMENTS)], {"0", "7", "13"}),
-)
+@pytest.mark.parametrize("moment", few_of(range(MOMENTS), 0, 7, 13))
 def test_a_run_killed_at_any_moment_leaves_whole_tables_and_the_next_run_completes(
-    moment: str, copied: Copied, start_daily: Start
+    moment: int, copied: Copied, start_daily: Start
 ) -> None:
     run = start_daily("--config", copied.config, "--skip-dbt")
     time.sleep(random.Random(moment).uniform(0, 6))
@@ -56,6 +47,7 @@ def test_a_run_killed_at_any_moment_leaves_whole_tables_and_the_next_run_complet
     copied.equals_source()
 
 
+@pytest.mark.long
 def test_dbt_ends_with_the_run_that_is_killed_and_the_next_run_completes(
     source_url: str, config_file: Write, start_daily: Start, run_daily: Run
 ) -> None:
