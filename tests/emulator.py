@@ -14,6 +14,7 @@ committed. What fakesnow 0.12.1 does otherwise than Snowflake is put right here,
 - `_no_text_lengths` keeps it from noting the lengths of columns, which breaks at an apostrophe and
   when two sessions do it at once.
 - `_null_instants` keeps a NULL timestamp from being read as 1970.
+- `_tried_casts` lets a TRY_CAST to a timestamp be NULL, which is a CAST there.
 - `_created_now` dates tables, which all seem to be of 1970 else, to the moment of asking.
 - `SKIPPED` statements succeed without doing anything.
 
@@ -159,7 +160,7 @@ def _serve(folder: Path) -> None:
     server.shared_fs.create_database_on_connect = False
     server.shared_fs.create_schema_on_connect = False
     server.shared_fs.connect = _public(server.shared_fs.connect)
-    for shim in (_shim_cursor, _exact_columns, _no_text_lengths, _null_instants):
+    for shim in (_shim_cursor, _exact_columns, _no_text_lengths, _null_instants, _tried_casts):
         shim()
     routes = [*Requests(server, folder).routes(), *server.routes]
     listener = socket.socket()
@@ -288,6 +289,18 @@ def _null_instants() -> None:
         return pa.StructArray.from_arrays(struct.flatten(), fields=[*struct.type], mask=missing)
 
     arrow.timestamp_to_sf_struct = with_nulls  # type: ignore[assignment]
+
+
+def _tried_casts() -> None:
+    from fakesnow import transforms
+    from sqlglot import exp
+
+    to_timestamp = transforms.to_timestamp
+
+    def tried(expression: exp.Expr) -> exp.Expr:
+        return expression if isinstance(expression, exp.TryCast) else to_timestamp(expression)
+
+    transforms.to_timestamp = tried
 
 
 def _created_now() -> None:
