@@ -27,16 +27,6 @@ MODES: dict[str, dict[str, Any]] = {
         "table": {**GROWN, "lag": "10m"},
         "clocks": [*CLOCKS, "clock_timestamp() - interval '9 minutes'"],
     },
-    "append_only": {"table": {**GROWN, "lag": "0", "append_only": True}},
-    # Every write moves its row to another partition.
-    "partition_overwrite": {
-        "table": {
-            "mode": "partition_overwrite",
-            "partition_by": "version",
-            "cursor": "updated_at",
-            "lag": "0",
-        }
-    },
 }
 SOME = settings(
     max_examples=4,
