@@ -17,7 +17,7 @@ from tasks.transfer.files import StagingFiles
 from tasks.transfer.overwrite import asked_partitions
 from tasks.transfer.selection import Bounds
 from tasks.transfer.types import INTEGERS
-from tasks.transfer.watermark import check_floor, lower_bound, next_watermark
+from tasks.transfer.watermark import check_floor, is_ahead, lower_bound, next_watermark
 from tasks.warehouse.base import Publication, Staged, State, Warehouse
 
 
@@ -99,14 +99,24 @@ class Attempt:
             return Bounds(whole=False)
         if self.watermark is None:
             return Bounds(whole=True)
-        return Bounds(False, lower_bound(self.watermark, self.table, self.contract.cursor))
+        lower = lower_bound(self.watermark, self.table, self.contract.cursor)
+        if is_ahead(lower, self.snapshot.floor, self.table):
+            log.warning(
+                "%s: the source's clock is behind its watermark, so it is read in full",
+                self.table.name,
+            )
+            return Bounds(whole=True)
+        return Bounds(False, lower)
 
     def next_watermark(self, extracted: Extract) -> str | None:
         """Where the next attempt goes on, once this one is published."""
         # Partitions that were asked for say nothing of the rows that changed in others.
         if self.table.cursor is None or self.bounds.asked:
             return self.watermark
-        return next_watermark(self.watermark, extracted.largest, self.snapshot.floor, self.table)
+        read = (extracted.largest, self.snapshot.floor, self.table)
+        if extracted.replaced is None:  # whatever is read whole may begin anew
+            return next_watermark(None, *read) or self.watermark
+        return next_watermark(self.watermark, *read)
 
     def staging_files(self, warehouse: Warehouse, size: int) -> StagingFiles:
         """The attempt's own files, each handed to the warehouse once it has `size` MB."""

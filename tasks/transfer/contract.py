@@ -17,7 +17,7 @@ PARTITIONS = {Kind.TIMESTAMP, Kind.TIMESTAMPTZ, Kind.DATE, Kind.TEXT, *INTEGERS}
 
 @dataclass(frozen=True)
 class Contract:
-    """What to copy of a table, and by which key; `key_is_held` when the source holds it."""
+    """What to copy of a table, and by which key; the key is empty when there is none."""
 
     table: Table
     relation: Relation

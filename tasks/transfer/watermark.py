@@ -30,6 +30,13 @@ def lower_bound(watermark: str, table: Table, cursor: Field) -> Value:
     return lower.date() if cursor.kind is Kind.DATE else lower
 
 
+def is_ahead(lower: Value, floor: Floor, table: Table) -> bool:
+    """Whether a read would start after the source's clock, which has been set back since."""
+    if isinstance(lower, datetime):
+        return lower > _local(floor.clock, table)
+    return isinstance(lower, date) and lower > _local(floor.clock, table).date()
+
+
 def changed_since(cursor: Field, lower: Value) -> list[Slice]:
     """The two disjoint slices of an incremental read; rows without a cursor are always read."""
     return [since(cursor, lower), without(cursor)]
@@ -49,7 +56,8 @@ def next_watermark(
         return str(largest if previous is None else max(largest, int(previous)))
     if floor.prepared:
         return previous
-    possible = _local(floor, table)
+    # Nothing below this can commit any more.
+    possible = _local(min(floor.clock, floor.oldest or floor.clock), table)
     if isinstance(largest, datetime):
         reached = min(largest, possible).isoformat(timespec="microseconds")
     else:
@@ -73,9 +81,8 @@ def check_floor(floor: Floor, table: Table) -> None:
         )
 
 
-def _local(floor: Floor, table: Table) -> datetime:
-    """The instant below which nothing can commit any more, on the clock of the cursor."""
-    instant = min(floor.clock, floor.oldest or floor.clock)
+def _local(instant: datetime, table: Table) -> datetime:
+    """An instant on the clock of the cursor."""
     if table.cursor_timezone is None:
         return instant
     return instant.astimezone(ZoneInfo(table.cursor_timezone)).replace(tzinfo=None)

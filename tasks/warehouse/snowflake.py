@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 
 from tasks.errors import DaybreakError, PermanentError, TransientError
 from tasks.transfer.files import Compression, StagingFile
-from tasks.transfer.slices import Slice, bound
+from tasks.transfer.slices import LIMITS, Slice, bound
 from tasks.transfer.types import Field, Kind
 from tasks.warehouse.base import Publication, Row, Staged, State
 from tasks.warehouse.ledger import Ledger, LostRace
@@ -265,5 +265,7 @@ def _in_slices(slices: list[Slice]) -> tuple[str, list[Any]]:
 
 def _bound(slices: list[Slice], column: str) -> tuple[str, list[Any]]:
     """The condition of slices; instants as text, since the connector would round late ones."""
-    condition, values = bound(slices, column, f"cast(? as {sql_type(slices[0].field)})")
+    field = slices[0].field
+    mark = f"cast(? as {sql_type(field)})" if field.kind in LIMITS else "?"
+    condition, values = bound(slices, column, mark)
     return condition, [each.isoformat() if isinstance(each, date) else each for each in values]

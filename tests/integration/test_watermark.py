@@ -12,6 +12,7 @@ import pytest
 
 from tasks.errors import ConfigError, PermanentError
 from tasks.source import embedded
+from tasks.source.snapshot import Floor, note_floor
 from tests.conftest import ON_BOTH, ROOT, Sync
 from tests.warehouses import Copy
 
@@ -122,7 +123,7 @@ def test_the_cursors_of_dead_letters_move_the_watermark_too(
     assert warehouse(WATERMARK) == [("2024-01-02T00:00:00.000000+00:00",)]
 
 
-def test_a_night_without_rows_and_a_full_one_never_move_the_watermark_back(
+def test_a_night_without_rows_does_not_move_the_watermark_and_one_that_reads_all_may(
     source: psycopg.Connection, sync: Sync, warehouse: Copy
 ) -> None:
     source.execute(MAKE)
@@ -133,7 +134,37 @@ def test_a_night_without_rows_and_a_full_one_never_move_the_watermark_back(
     sync(BY)
     assert warehouse(WATERMARK) == before
     sync(BY, full_refresh=True)
-    assert warehouse(WATERMARK) == before
+    assert warehouse(WATERMARK) == [("2024-01-01T00:00:00.000000+00:00",)]
+    source.execute("delete from t")
+    sync({**BY, "breaker": {"max_shrink_ratio": 1}}, full_refresh=True)
+    assert warehouse(WATERMARK) == [("2024-01-01T00:00:00.000000+00:00",)]
+
+
+def test_a_clock_that_was_set_back_makes_the_next_night_read_the_table_in_full(
+    source: psycopg.Connection,
+    sync: Sync,
+    warehouse: Copy,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    source.execute(MAKE)
+    source.execute("insert into t values (1, now() + interval '1 day')")
+
+    def tomorrow(connection: psycopg.Connection) -> Floor:
+        floor = note_floor(connection)
+        return floor.model_copy(update={"clock": floor.clock + timedelta(days=1)})
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.source.snapshot.note_floor", tomorrow)
+        sync(BY)
+    source.execute("insert into t values (2, now())")
+    with caplog.at_level("WARNING", "daybreak"):
+        sync(BY)
+    assert "t: the source's clock is behind its watermark" in caplog.text
+    assert ids(warehouse) == [1, 2]
+    source.execute("insert into t values (3, now())")
+    sync(BY)
+    assert ids(warehouse) == [1, 2, 3]
 
 
 def test_an_open_prepared_transaction_keeps_the_watermark_where_it_was(
