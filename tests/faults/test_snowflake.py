@@ -52,7 +52,7 @@ STRIKES = {
         "refused", 'insert into "RAW"."GROWN"', "grown"
     ),
     "the insert after the delete hangs": Strike("hung", 'insert into "RAW"."GROWN"', "grown"),
-    "the session is lost at the state": Strike("unheard", '\nupdate "RAW".sync_state', "grown"),
+    "the session is lost at the state": Strike("unheard", 'update "RAW".sync_state', "grown"),
     "the COMMIT is not heard": Strike("unheard", "commit", "grown"),
     "the COMMIT hangs": Strike("hung", "commit"),
 }

@@ -139,8 +139,9 @@ def test_every_statement_bears_the_run_the_table_and_the_step(
         session.publish([stage(session, [(1, "a")])])
     asked = [each["parameters"] or {} for each in emulator.statements()]
     tags = [json.loads(each["QUERY_TAG"]) for each in asked if RUN in each.get("QUERY_TAG", "")]
-    steps = dict.fromkeys(tag["step"] for tag in tags)
-    assert {"prepare", "state", "upload", "stage", "publish"} <= {*steps}
+    # The connector repeats a PUT by itself, to be told where to; that one bears no step.
+    steps = {tag["step"] for tag in tags if "step" in tag}
+    assert {"prepare", "state", "upload", "stage", "publish"} <= steps
     assert {tag["table"] for tag in tags} == {"t"}
 
 
