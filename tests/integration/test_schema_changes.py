@@ -203,8 +203,10 @@ def test_any_change_stops_a_frozen_table(
 
 
 def test_a_copy_whose_last_shape_is_unknown_is_read_in_full(
-    copied: psycopg.Connection, source_url: str, sync: Sync, warehouse: Copy
+    source: psycopg.Connection, source_url: str, sync: Sync, warehouse: Copy
 ) -> None:
+    source.execute(MAKE)
+    sync(GROWN)
     with opened(warehouse) as session:
         session.query("update raw.sync_state set fingerprint = '1f3a:id,note'")
     outcome = sync(GROWN)
