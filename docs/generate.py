@@ -62,7 +62,7 @@ def types_table() -> str:
     known = [(name, name, -1, "") for name in (*NATIVE, *AS_TEXT)]
     rows = []
     for label, name, modifier, category in known + OTHER_TYPES:
-        field = field_of(Column("c", 1, name, name, modifier, category, False))
+        field = field_of(Column("c", 1, name, name, modifier, category, False, False))
         stored = "DECIMAL(p,s)" if field.precision else sql_type(field).upper()
         how = {"native": "as it is", "text": "as text", "json": "`to_json`"}[field.read_as]
         rows.append((label, how, field.kind.value, stored))

@@ -8,10 +8,10 @@ from functools import partial
 from typing import Any
 
 from tasks.config import Table
-from tasks.errors import PermanentError
 from tasks.logs import log
 from tasks.source.snapshot import Snapshot
 from tasks.transfer.contract import Contract
+from tasks.transfer.evolution import evolve
 from tasks.transfer.extract import Extract
 from tasks.transfer.files import StagingFiles
 from tasks.transfer.overwrite import asked_partitions
@@ -28,7 +28,7 @@ def new_id() -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a person is told of one table."""
+    """What a person is told of one table; `changes` of its columns are told once."""
 
     table: str
     mode: str
@@ -37,6 +37,7 @@ class Outcome:
     rows_published: int
     rows_dead_lettered: int
     seconds: float
+    changes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -55,10 +56,12 @@ class Attempt:
 
     def __post_init__(self) -> None:
         check_floor(self.snapshot.floor, self.table)
-        changed = self.state.fingerprint not in (None, self.contract.fingerprint)
-        if changed:
-            self._accept_change()
-        self.watermark = None if changed else self.state.watermark
+        self.evolution = evolve(
+            self.state.fingerprint, self.contract.shape, self.table, self.full_refresh
+        )
+        for change in self.evolution.changes:
+            log.info("%s: %s", self.table.name, change)
+        self.watermark = None if self.evolution.whole else self.state.watermark
         self.bounds = self._bounds()
         if self.table.cursor and self.contract.cursor.kind in INTEGERS:
             log.warning(
@@ -76,22 +79,10 @@ class Attempt:
             synced_at=self.state.next_synced_at(datetime.now(UTC)),
         )
 
-    def _accept_change(self) -> None:
-        reshaped = not str(self.state.fingerprint).startswith(self.contract.relation.shape)
-        if reshaped and self.table.schema_change == "freeze":
-            raise PermanentError(
-                "Its columns changed since the last publish, and schema_change is freeze.",
-                remedy="Set schema_change: evolve for a run, or undo the change.",
-                table=self.table.name,
-            )
-        what = "its columns" if reshaped else "its columns, key or cursor in the configuration"
-        log.info("%s: %s changed, so it is read in full", self.table.name, what)
-
     def _bounds(self) -> Bounds:
-        published = self.state.fingerprint == self.contract.fingerprint
-        if self.partitions and not published:
+        if self.partitions and self.evolution.whole:
             log.info("%s: it is read in full before single partitions are", self.table.name)
-        if self.full_refresh or self.table.mode == "full_refresh" or not published:
+        if self.full_refresh or self.table.mode == "full_refresh" or self.evolution.whole:
             return Bounds(whole=True)
         if self.partitions:
             return Bounds(False, asked=tuple(asked_partitions(self.contract, self.partitions)))
@@ -160,7 +151,8 @@ class Prepared:
             key=[field for field in contract.fields if field.name in contract.key],
             state=attempt.state,
             watermark=watermark,
-            fingerprint=contract.fingerprint,
+            fingerprint=contract.shape.keeping(attempt.evolution.kept),
+            evolution=attempt.evolution,
             record=self.record("published", watermark=watermark, rows_published=self.staged.rows),
         )
 
@@ -191,7 +183,7 @@ def ledger_row(run_id: str, table: Table, attempt: str, outcome: str) -> dict[st
     }
 
 
-def outcome_of(record: dict[str, Any], table: Table) -> Outcome:
+def outcome_of(record: dict[str, Any], table: Table, changes: tuple[str, ...] = ()) -> Outcome:
     """The part of a ledger row that the summary shows."""
-    shown = {name: record[name] for name in Outcome.__dataclass_fields__ if name != "table"}
-    return Outcome(table=table.name, **shown)
+    shown = {name: record[name] for name in Outcome.__dataclass_fields__ if name in record}
+    return Outcome(table=table.name, changes=changes, **shown)

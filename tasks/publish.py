@@ -29,7 +29,7 @@ def publish(warehouse: Warehouse, prepared: list[Prepared]) -> list[Outcome]:
         log.info("%s: %s rows published, %s dead letters", name, f"{one.staged.rows:,}", dead)
         _discard(warehouse, one.attempt)
     return [
-        outcome_of(publication.record, one.attempt.table)
+        outcome_of(publication.record, one.attempt.table, one.attempt.evolution.changes)
         for one, publication in zip(prepared, publications, strict=True)
     ]
 

@@ -48,6 +48,9 @@ def summary(night: Night) -> str:
     console = Console(file=text, width=100)
     console.print()
     console.print(table)
+    for each in night.outcomes:
+        for change in each.changes:
+            console.print(f"{each.table}: {change}", highlight=False, markup=False)
     if night.built:
         console.print(
             f"\ndbt      {night.built.models} models and {night.built.tests} tests passed"

@@ -12,6 +12,7 @@ import polars as pl
 
 from tasks.config import Config
 from tasks.connect import open_warehouse
+from tasks.transfer.evolution import Evolution
 from tasks.transfer.files import StagingFiles
 from tasks.transfer.rules import LETTER
 from tasks.transfer.types import Field, Kind
@@ -134,4 +135,4 @@ def stage(
         "outcome": "published",
         "finished_at": datetime.now(UTC),
     }
-    return Publication(staged, None, fields[:1], state, None, "shape", record)
+    return Publication(staged, None, fields[:1], state, None, "shape", Evolution(), record)

@@ -14,7 +14,8 @@ from tasks.source.connection import source_errors
 class Column:
     """One column; `type` is the base type's name below any domain, `modifier` its typmod.
 
-    `category` is pg_type.typcategory ('A' array, 'E' enum, 'C' composite, ...).
+    `category` is pg_type.typcategory ('A' array, 'E' enum, 'C' composite, ...). `filled` tells of a
+    column that is new whether rows that are older may hold a value in it.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Column:
     modifier: int
     category: str
     not_null: bool
+    filled: bool
 
 
 @dataclass(frozen=True)
@@ -82,23 +84,6 @@ from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = %s and c.relname = %s and c.relkind in ('r', 'p', 'v', 'm', 'f')
 """
 
-# A domain's own modifier counts only where the one above it gives none.
-COLUMNS = """
-with recursive typed as (
-    select a.attnum, a.attname, a.attnotnull, format_type(a.atttypid, a.atttypmod) as declared,
-           a.atttypid as oid, a.atttypmod as modifier, 0 as depth
-    from pg_attribute a where a.attrelid = %s and a.attnum > 0 and not a.attisdropped
-    union all
-    select typed.attnum, attname, attnotnull, declared, t.typbasetype,
-           case when modifier >= 0 then modifier else t.typtypmod end, depth + 1
-    from typed join pg_type t on t.oid = typed.oid where t.typtype = 'd'
-)
-select distinct on (attnum) attname, attnum, declared, t.typname, modifier,
-       t.typcategory::text, attnotnull
-from typed join pg_type t on t.oid = typed.oid
-order by attnum, depth desc
-"""
-
 TREE = """
 with recursive tree(oid) as (
     select %s::oid
@@ -106,6 +91,34 @@ with recursive tree(oid) as (
     select i.inhrelid from pg_inherits i join tree on i.inhparent = tree.oid
 )
 """
+
+# A domain's own modifier counts only where the one above it gives none. Older rows hold a value of
+# a default (atthasmissing, as long as they were not rewritten, even when the default is gone), and
+# those of a view or foreign table whatever it makes of them.
+COLUMNS = f"""
+{TREE}, typed as (
+    select a.attnum, a.attname, a.attnotnull, format_type(a.atttypid, a.atttypmod) as declared,
+           a.atttypid as oid, a.atttypmod as modifier, 0 as depth,
+           c.relkind not in ('r', 'p') or exists (
+               select from tree join pg_attribute held on held.attrelid = tree.oid
+               where held.attname = a.attname
+                 and (held.atthasmissing or held.atthasdef or held.attgenerated <> ''
+                      or held.attidentity <> '')
+           ) as filled
+    from pg_attribute a join pg_class c on c.oid = a.attrelid
+    where a.attrelid = %s and a.attnum > 0 and not a.attisdropped
+    union all
+    select typed.attnum, attname, attnotnull, declared, t.typbasetype,
+           case when modifier >= 0 then modifier else t.typtypmod end, depth + 1,
+           filled or t.typdefault is not null
+    from typed join pg_type t on t.oid = typed.oid where t.typtype = 'd'
+)
+select distinct on (attnum) attname, attnum, declared, t.typname, modifier,
+       t.typcategory::text, attnotnull, filled
+from typed join pg_type t on t.oid = typed.oid
+order by attnum, depth desc
+"""
+
 LEAVES = f"""
 {TREE}
 select c.oid, n.nspname, c.relname,
@@ -169,7 +182,7 @@ def introspect(connection: psycopg.Connection, schema: str, name: str) -> Relati
         oid, partitioned, database = found
         if filtered := connection.execute(FILTERED, (oid,)).fetchone():
             raise _filtered(schema, name, *filtered)
-        columns = [Column(*row) for row in connection.execute(COLUMNS, (oid,))]
+        columns = [Column(*row) for row in connection.execute(COLUMNS, (oid, oid))]
         leaves = [Leaf(*row) for row in connection.execute(LEAVES, (oid,))]
         files = connection.execute(FILES, (oid,)).fetchall()
         indexes = connection.execute(INDEXES, (oid,)).fetchall()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from tasks.config import Columns, Table
 from tasks.errors import ConfigError
 from tasks.source.catalog import Column, Relation
+from tasks.transfer.evolution import Shape
 from tasks.transfer.masks import Mask
 from tasks.transfer.rules import check_accepted
 from tasks.transfer.types import INTEGERS, Field, Kind, field_of
@@ -25,12 +26,19 @@ class Contract:
     key: list[str]
 
     @property
-    def fingerprint(self) -> str:
-        """Changes when the relation's shape, or what is copied from it by what, changes."""
-        by = [*self.key, self.table.cursor or "", self.table.cursor_timezone or ""]
-        copied = [f"{f.name}{f.mask.fingerprint if f.mask else ''}" for f in self.fields]
-        parts = [self.relation.shape, ",".join(copied), ",".join(by)]
-        return ":".join(parts)
+    def shape(self) -> Shape:
+        """What the copy is made from, for the next night to compare with."""
+        table, names = self.table, {field.name for field in self.fields}
+        masks = (f"{field.name}{field.mask.fingerprint}" for field in self.fields if field.mask)
+        return Shape(
+            relation=self.relation.shape,
+            database=self.relation.database,
+            oid=self.relation.oid,
+            columns=tuple(each for each in self.relation.columns if each.name in names),
+            key=tuple(self.key),
+            settings=(table.cursor, table.cursor_timezone, table.partition_by, *masks),
+            excluded=tuple(sorted({*table.columns.exclude, *table.columns.dropped})),
+        )
 
     @property
     def cursor(self) -> Field:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
+from tasks.transfer.evolution import Evolution
 from tasks.transfer.files import Compression, StagingFile
 from tasks.transfer.slices import Slice
 from tasks.transfer.types import Field
@@ -59,7 +60,7 @@ class Publication:
     copies in the replaced slices and those with a staged key are deleted; without any slice, the
     copy of a row that is dead-lettered now stays as it was. `state` is the one that was read
     before: the publish fails if another has happened since. `record` holds the columns of the
-    attempt's `sync_runs` row.
+    attempt's `sync_runs` row. The copy's columns follow `evolution` before.
     """
 
     staged: Staged
@@ -68,6 +69,7 @@ class Publication:
     state: State
     watermark: str | None
     fingerprint: str
+    evolution: Evolution
     record: dict[str, Any]
 
 

@@ -19,6 +19,7 @@ from tasks.transfer.files import Compression, StagingFile
 from tasks.transfer.slices import Slice, bound
 from tasks.transfer.types import Field, Kind
 from tasks.warehouse.base import STAGING_TABLE, Publication, Row, Staged, State
+from tasks.warehouse.columns import Wanted, alterations
 from tasks.warehouse.duckdb_errors import duckdb_errors
 from tasks.warehouse.ledger import STAGED_LETTERS, Ledger, LostRace
 
@@ -133,6 +134,7 @@ class DuckDBWarehouse:
         try:
             with _publishing[self._path], self._transaction():
                 for publication in publications:
+                    self._ledger.check_state(publication)
                     self._publish_letters(publication)
                     self._publish_rows(publication)
                     self._ledger.close(publication)
@@ -174,12 +176,41 @@ class DuckDBWarehouse:
         table = publication.staged.table
         target, staging = self._name(table), self._name(publication.staged.name)
         if publication.replaced is None:
+            self._keep_columns(publication)
             self.query(f"drop table if exists {target}")
             self.query(f"alter table {staging} rename to {self.quote(table)}")
             return
+        self._alter(publication)
         for statement, values in self._deletes(publication, publication.replaced):
             self.query(statement, values)
         self.query(f"insert into {target} by name select * from {staging}")
+
+    def _keep_columns(self, publication: Publication) -> None:
+        """Gives the staging table the columns that only the copy has, without values."""
+        staged = publication.staged
+        there, loaded = self._columns(staged.table), self._columns(staged.name)
+        names = {name.casefold() for name in (*loaded, *publication.evolution.renamed)}
+        for name, kind in there.items():
+            if name.casefold() not in names:
+                added = f"{self.quote(name)} {kind}"
+                self.query(f"alter table {self._name(staged.name)} add column {added}")
+
+    def _alter(self, publication: Publication) -> None:
+        staged = publication.staged
+        there, loaded = self._columns(staged.table), self._columns(staged.name)
+        wanted = [Wanted(name, kind, kind) for name, kind in loaded.items()]
+        target = self._name(staged.table)
+        for statement in [*alterations(publication, target, there, wanted, str, self.quote)]:
+            self.query(statement)
+
+    def _columns(self, table: str) -> dict[str, str]:
+        """The columns of a table and their types; none when it is not there."""
+        found = self.query(
+            "select column_name, data_type from duckdb_columns()"
+            " where schema_name = ? and table_name = ? order by column_index",
+            [self._raw[1:-1], table],
+        )
+        return dict(found)
 
     def _deletes(
         self, publication: Publication, replaced: list[Slice]

@@ -100,6 +100,10 @@ where not exists (select 1 from {{raw}}.dead_letters
 group by l.row_key, l.rule, l.column_name"""
 
 
+class LostRace(Exception):
+    """Another run has published the table since its state was read."""
+
+
 class Ledger:
     """The ledger through one session.
 
@@ -132,6 +136,15 @@ class Ledger:
         return {
             name for (name,) in self._query(f"select table_name from {self._raw}.sync_state", [])
         }
+
+    def check_state(self, publication: Publication) -> None:
+        """Keeps a run that has lost from altering the table of the one that won.
+
+        Raises:
+            LostRace: When another run has published the table since its state was read.
+        """
+        if self.state(publication.staged.table).version != publication.state.version:
+            raise LostRace
 
     def published(self, run_id: str, table: str) -> dict[str, Any] | None:
         """The row of `sync_runs` with which the run has published the table."""
@@ -199,10 +212,6 @@ class Ledger:
         )
         if advanced != 1:
             raise LostRace
-
-
-class LostRace(Exception):
-    """Another run has published the table since its state was read."""
 
 
 def _replaced(

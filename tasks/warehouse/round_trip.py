@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from tasks.errors import DaybreakError, PermanentError
+from tasks.transfer.evolution import Evolution
 from tasks.transfer.files import StagingFiles
 from tasks.transfer.types import Field, Kind
 from tasks.warehouse.base import Publication, Staged, State, Warehouse
@@ -123,6 +124,7 @@ def _publication(staged: Staged, state: State) -> Publication:
         state=state,
         watermark=None,
         fingerprint="",
+        evolution=Evolution(),
         record=record,
     )
 

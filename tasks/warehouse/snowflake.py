@@ -12,15 +12,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from tasks.errors import DaybreakError, PermanentError, TransientError
+from tasks.errors import DaybreakError, TransientError
 from tasks.transfer.files import Compression, StagingFile
 from tasks.transfer.slices import LIMITS, Slice, bound
 from tasks.transfer.types import Field, Kind
 from tasks.warehouse.base import Publication, Row, Staged, State
+from tasks.warehouse.columns import Wanted, alterations
 from tasks.warehouse.ledger import Ledger, LostRace
 from tasks.warehouse.snowflake_names import exact, quote, sql_type, stored
 from tasks.warehouse.snowflake_session import Connect, Session
 from tasks.warehouse.snowflake_staging import Staging
+
+# Columns of ours beside those of the source.
+OURS = {"_synced_at": "timestamp_ltz(6)", "_run_id": "varchar(36)"}
 
 
 class SnowflakeWarehouse:
@@ -83,10 +87,11 @@ class SnowflakeWarehouse:
         return replace(staged, rows=sum(file.rows for file in files))
 
     def publish(self, publications: list[Publication]) -> bool:
-        for publication in publications:
-            self._ready_target(publication.staged)
         ledger = self._ledger("publish")
         try:
+            for publication in publications:
+                ledger.check_state(publication)
+                self._ready_target(publication)
             with self._transaction(publications[0].staged):
                 for publication in publications:
                     self._publish_rows(publication)
@@ -114,35 +119,27 @@ class SnowflakeWarehouse:
     def store_quality(self, rows: list[dict[str, Any]]) -> None:
         self._ledger("measure").add("quality_results", rows)
 
-    def _ready_target(self, staged: Staged) -> None:
-        """Makes the table and the columns it lacks: DDL, and so before the transaction."""
-        target = self._name(staged.table)
-        types = {field.name: sql_type(field) for field in staged.fields}
-        types |= {"_synced_at": "timestamp_ltz(6)", "_run_id": "varchar(36)"}
-        columns = {quote(name): kind for name, kind in types.items()}
-        defined = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-        self._run("publish", f"create table if not exists {target} ({defined})")
-        there, loaded = self._columns(target), self._columns(self._name(staged.name))
-        for field in staged.fields:
-            wanted = "VARIANT" if field.kind is Kind.JSON else loaded[field.name]
-            found = there.get(stored(field.name), wanted)
-            if found != wanted:
-                raise PermanentError(
-                    f"{target} has {quote(field.name)} as {found}, and it is {wanted} now.",
-                    remedy=f"ALTER TABLE {target} DROP COLUMN {quote(field.name)}; then run again"
-                    " with --full-refresh, which fills it anew.",
-                )
-        for name, kind in types.items():
-            if stored(name) not in there:
-                added = f"{quote(name)} {kind}"
-                self._run("publish", f"alter table {target} add column if not exists {added}")
+    def _ready_target(self, publication: Publication) -> None:
+        """Makes the table, or alters its columns: DDL, and so before the transaction."""
+        staged = publication.staged
+        target, loaded = self._name(staged.table), self._columns(self._name(staged.name))
+        shown = {
+            f.name: "VARIANT" if f.kind is Kind.JSON else loaded[f.name] for f in staged.fields
+        }
+        wanted = [Wanted(field.name, sql_type(field), shown[field.name]) for field in staged.fields]
+        if publication.replaced is None:
+            columns = {each.name: each.type for each in wanted} | OURS
+            defined = ", ".join(f"{quote(name)} {kind}" for name, kind in columns.items())
+            self._run("publish", f"create table if not exists {target} ({defined})")
+        there = self._columns(target)
+        wanted += [Wanted(name, kind, there.get(stored(name), kind)) for name, kind in OURS.items()]
+        for statement in [*alterations(publication, target, there, wanted, stored, quote)]:
+            self._run("publish", statement)
 
     def _publish_rows(self, publication: Publication) -> None:
         staged = publication.staged
         target, staging = self._name(staged.table), self._name(staged.name)
-        names = [
-            quote(name) for name in (*(f.name for f in staged.fields), "_synced_at", "_run_id")
-        ]
+        names = [quote(name) for name in (*(f.name for f in staged.fields), *OURS)]
         values = [_published_value(field) for field in staged.fields]
         if publication.replaced is not None:
             for statement, bound in self._deletes(publication, publication.replaced):

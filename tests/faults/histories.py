@@ -48,6 +48,7 @@ BEFORE_PUBLISH = [
     "staged",
 ]
 STRUCK = [*BEFORE_PUBLISH, "publish begun", "before commit", "committed"]
+ALTERATIONS = ["add {0} text", "add {0} text default 'x'", "rename {0} to {0}_", "drop {0}"]
 IDS = st.integers(1, 8)
 CLOCKS = ["clock_timestamp()", "null", "clock_timestamp() + interval '1 day'"]
 
@@ -76,7 +77,7 @@ class History(RuleBasedStateMachine):
         self._source.execute("drop table if exists t")
         self._source.execute(MAKE)
         self._late: dict[int, psycopg.Connection] = {}
-        self._columns = 0
+        self._columns: list[str] = []
         file = self.folder / "warehouse.duckdb"
         file.unlink(missing_ok=True)
         # Open all the while, so that no run has to open the file and close it again.
@@ -119,15 +120,19 @@ class History(RuleBasedStateMachine):
         self._end(commit)
 
     @precondition(lambda self: not self._late)
-    @rule(change=st.sampled_from(["add", "add with default", "drop"]))
+    @rule(change=st.sampled_from(ALTERATIONS))
     def alter(self, change: str) -> None:
-        if change == "drop" and self._columns:
-            self._source.execute(f"alter table t drop column c{self._columns}".encode())
-            self._columns -= 1
-        elif change != "drop":
-            self._columns += 1
-            clause = "default 'x'" if change == "add with default" else ""
-            self._source.execute(f"alter table t add c{self._columns} text {clause}".encode())
+        """Changes the newest of the columns that were added; a dropped one's name comes back."""
+        if change.startswith("add"):
+            self._columns.append(f"c{len(self._columns)}")
+        elif not self._columns:
+            return
+        name = self._columns[-1]
+        self._source.execute(f"alter table t {change.format(name)}".encode())
+        if change.startswith("drop"):
+            self._columns.pop()
+        elif change.startswith("rename"):
+            self._columns[-1] = f"{name}_"
 
     @rule()
     def run(self) -> None:

@@ -16,6 +16,7 @@ REWRITES = {
     "vacuum full": "vacuum full {0}",
     "rewriting alter": "alter table {0} alter column version type bigint",
     "added column": "alter table {0} add column more text default 'x'",
+    "renamed column": "alter table {0} rename column note to remark",
     "dropped column": "alter table {0} drop column note",
     "recreated": "create table new (like {0} including all); insert into new select * from {0};"
     " drop table {0}; alter table new rename to {0}",

@@ -231,3 +231,20 @@ def test_a_query_under_quality_may_end_in_a_comment(
     assert warehouse("select measured from raw.quality_results where check_name = 'sql low'") == [
         (1,)
     ]
+
+
+def test_a_changed_column_is_told_once_in_the_summary(
+    source: psycopg.Connection,
+    config_file: Write,
+    night: Night,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source.execute("create table t (id int primary key, note text)")
+    config = config_file([{"name": "t"}])
+    night(config)
+    source.execute("alter table t rename note to remark")
+    told = "t: column note is called remark now"
+    for times in (1, 0):
+        capsys.readouterr()
+        night(config)
+        assert capsys.readouterr().out.splitlines().count(told) == times

@@ -160,12 +160,14 @@ def test_a_publish_sends_no_ddl_between_begin_and_commit(
 def test_a_night_speaks_snowflakes_dialect(
     source: psycopg.Connection, config_file: Write, night: Night, emulator: Emulator
 ) -> None:
-    source.execute("create table t (id int primary key, at timestamptz default now())")
+    source.execute("create table t (id int primary key, note int, at timestamptz default now())")
     source.execute("insert into t values (1)")
     config = config_file([{"name": "t", "mode": "incremental", "cursor": "at"}])
     night(config)
+    source.execute("alter table t rename note to remark; alter table t alter remark type bigint")
+    source.execute("alter table t add more int")
     night(config)
     kinds = {
         type(sqlglot.parse_one(text, dialect="snowflake")) for text in ours(emulator.statements())
     }
-    assert {exp.Put, exp.Copy, exp.Merge, exp.Delete, exp.Insert, exp.Update} <= kinds
+    assert {exp.Put, exp.Copy, exp.Merge, exp.Delete, exp.Insert, exp.Update, exp.Alter} <= kinds

@@ -286,3 +286,35 @@ def test_a_foreign_table_is_copied_wherever_it_stands(
     source.execute(make.encode())
     sync({"name": "t"})
     assert copies(warehouse) == rows(source)
+
+
+@pytest.mark.parametrize(
+    ("make", "change"),
+    [
+        (
+            VIEW.format("view"),
+            "create or replace view t as select id, note, at, id * 2 as more from base",
+        ),
+        (
+            INHERITED,
+            "alter table only grandchild add more int default 7; alter table t add more int",
+        ),
+        (
+            PARTITIONED,
+            "alter table t add more int default 7; alter table t alter more drop default",
+        ),
+    ],
+    ids=["a view", "an heir", "a partition"],
+)
+def test_a_new_column_that_rows_below_a_relation_hold_a_value_in_is_read_in_full(
+    make: str, change: str, source: psycopg.Connection, sync: Sync, warehouse: Copy
+) -> None:
+    source.execute(make.encode())
+    table = {"name": "t", "key": ["id"], **INCREMENTAL}
+    sync(table)
+    source.execute(change.encode())
+    sync(table)
+    everything = "select id, more from {}t"
+    assert sorted(warehouse(everything.format("raw."))) == sorted(
+        source.execute(everything.format("").encode())
+    )

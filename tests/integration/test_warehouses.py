@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 
 from tasks.errors import PermanentError
+from tasks.transfer.evolution import Evolution
 from tasks.transfer.types import Field, Kind, as_text
 from tests.conftest import ON_BOTH, Stage
-from tests.warehouses import RUN, Copy, opened
+from tests.warehouses import FIELDS, RUN, Copy, opened
 
 pytestmark = ON_BOTH
 
@@ -137,3 +138,51 @@ def test_discarding_leaves_no_staging_and_can_be_repeated(warehouse: Copy, stage
         session.discard(staged)
     staging = "select 1 from information_schema.tables where lower(table_name) like 'stg%'"
     assert warehouse(staging) == []
+
+
+CHANGED = [Field("id", Kind.INT64), Field("remark", Kind.TEXT), Field("more", Kind.JSON)]
+FOLLOWED = Evolution({"note": "remark"}, added=frozenset({"more"}), widened=frozenset({"id"}))
+ROW = (5_000_000_000, "b", '{"c": 2}')
+
+
+def test_columns_that_were_altered_before_a_publish_failed_are_met_by_the_next(
+    warehouse: Copy, stage: Stage
+) -> None:
+    with opened(warehouse) as session:
+        session.prepare()
+        assert session.publish([stage(session, [(1, "a")])])
+        change = replace(stage(session, [ROW], fields=CHANGED), replaced=[], evolution=FOLLOWED)
+        with pytest.raises(PermanentError):
+            session.publish([replace(change, record={**change.record, "finished_at": None})])
+        assert session.publish([change])
+    found = warehouse("select id, remark, more is null from raw.t order by id")
+    assert found == [(1, "a", True), (*ROW[:2], False)]
+
+
+def test_a_publish_that_comes_second_alters_no_column(warehouse: Copy, stage: Stage) -> None:
+    with opened(warehouse) as session:
+        session.prepare()
+        assert session.publish([stage(session, [(1, "a")])])
+        second = replace(stage(session, [ROW], fields=CHANGED), replaced=[], evolution=FOLLOWED)
+        assert session.publish([stage(session, [(2, "b")])])
+        assert not session.publish([second])
+    assert warehouse("select id, note from raw.t") == [(2, "b")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "told", "remedy"),
+    [
+        ([FIELDS[0], Field("gone", Kind.TEXT)], "has no column", "--full-refresh"),
+        ([FIELDS[0], Field("note", Kind.INT64)], "as VARCHAR", "ALTER TABLE .* DROP COLUMN .*full"),
+    ],
+)
+def test_a_copy_whose_columns_are_not_as_we_left_them_is_refused_and_stays(
+    fields: list[Field], told: str, remedy: str, warehouse: Copy, stage: Stage
+) -> None:
+    with opened(warehouse) as session:
+        session.prepare()
+        assert session.publish([stage(session, [(1, "a")])])
+        altered = replace(stage(session, [(2, None)], fields=fields), replaced=[])
+        with pytest.raises(PermanentError, match=f"(?i){told}.*{remedy}"):
+            session.publish([altered])
+    assert warehouse("select id, note from raw.t") == [(1, "a")]

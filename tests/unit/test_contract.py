@@ -25,7 +25,7 @@ OVERWRITTEN = {"mode": "partition_overwrite"}
 
 def relation(primary_key: tuple[str, ...] = ("id",)) -> Relation:
     columns = tuple(
-        Column(name, number, kind, kind, -1, category, name in primary_key)
+        Column(name, number, kind, kind, -1, category, name in primary_key, False)
         for number, (name, (kind, category)) in enumerate(TYPES.items(), 1)
     )
     return Relation("1/1", "public", "t", 1, columns, (), (), primary_key, (primary_key,), ())
@@ -93,9 +93,9 @@ def test_rows_that_are_only_added_need_no_key() -> None:
         {"cursor": "at", "columns": {"exclude": ["note"]}},
     ],
 )
-def test_another_key_cursor_zone_or_choice_of_columns_is_another_fingerprint(
+def test_another_key_cursor_zone_or_choice_of_columns_is_another_shape(
     settings: dict[str, Any],
 ) -> None:
     first = make_contract(Table(name="t", cursor="at", **BY), relation())
     other = make_contract(Table(name="t", **settings, **BY), relation())
-    assert first.fingerprint != other.fingerprint
+    assert first.shape != other.shape

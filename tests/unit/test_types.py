@@ -30,7 +30,7 @@ LAST_MOMENT = (LAST_DAY + 1) * MICROSECONDS_A_DAY - 1
 
 
 def column(type_: str, category: str = "U", modifier: int = -1) -> Column:
-    return Column("x", 1, type_, type_, modifier, category, False)
+    return Column("x", 1, type_, type_, modifier, category, False, False)
 
 
 def typmod(precision: int, scale: int) -> int:
