@@ -45,7 +45,7 @@ def few_of(cases: Iterable[object], *few: object) -> list[ParameterSet]:
 
 @dataclass(frozen=True)
 class Copied:
-    """Tables that have been copied, and what must hold of the copy whatever happens."""
+    """Tables and their configuration, and what must hold of their copies whatever happens."""
 
     config: Path
     source_url: str
@@ -79,24 +79,29 @@ class Copied:
 
 
 @pytest.fixture
-def copied(
+def uncopied(
     source: psycopg.Connection,
     source_url: str,
     config_file: Write,
     warehouse: Copy,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Copied:
-    """Two tables, one of each mode, copied once; all of their rows have changed since."""
+    """Two tables, one of each mode, of which there is no copy yet."""
     monkeypatch.setenv("SOURCE_URL", source_url)
     many_chunks(monkeypatch.setattr)
     config = config_file([WHOLE, GROWN], defaults={"retries": 3, "retry_delay": "1s"})
     tables = [WHOLE["name"], GROWN["name"]]
     for table in tables:
         source.execute(MAKE.format(table=table, rows=ROWS).encode())
-    copy = Copied(config, source_url, tables, warehouse)
-    copy.sync()
-    copy.change()
-    return copy
+    return Copied(config, source_url, tables, warehouse)
+
+
+@pytest.fixture
+def copied(uncopied: Copied) -> Copied:
+    """The tables after their first copy; all of their rows have changed since."""
+    uncopied.sync()
+    uncopied.change()
+    return uncopied
 
 
 @pytest.fixture

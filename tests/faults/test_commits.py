@@ -8,10 +8,18 @@ from pathlib import Path
 import psycopg
 
 from tasks.source.embedded import programs
+from tests.conftest import Write
 from tests.faults.conftest import ROWS, Copied, Strike
 from tests.faults.steps import STEPS
 
 RUNS = 10
+NAIVE = {
+    "name": "naive",
+    "mode": "incremental",
+    "cursor": "at",
+    "cursor_timezone": "Europe/Berlin",
+    "lag": "1h",
+}
 LOAD = """
 \\set id random(1, 4000)
 begin;
@@ -98,6 +106,18 @@ def test_rows_of_clocks_ahead_and_behind_arrive_within_the_lag(
     source.execute("update grown set version = 7, updated_at = now() where note = 'odd clock'")
     copied.sync()
     copied.equals_source()
+
+
+def test_rows_of_the_hour_that_a_clock_runs_through_twice_arrive(
+    copied: Copied, source: psycopg.Connection, config_file: Write
+) -> None:
+    source.execute("create table naive (id int primary key, at timestamp)")
+    config = config_file([NAIVE])
+    naive = Copied(config, copied.source_url, ["naive"], copied.warehouse)
+    for number, clock in enumerate(["01:59", "02:59:59", "02:00", "02:59:58", "03:00"]):
+        source.execute("insert into naive values (%s, %s)", [number, f"2025-10-26 {clock}"])
+        naive.sync()
+        naive.equals_source()
 
 
 @contextmanager

@@ -36,10 +36,13 @@ def test_a_run_killed_at_any_step_leaves_whole_tables_and_the_next_run_completes
 
 @pytest.mark.parametrize("moment", few_of(range(MOMENTS), 0, 7, 13))
 def test_a_run_killed_at_any_moment_leaves_whole_tables_and_the_next_run_completes(
-    moment: int, copied: Copied, start_daily: Start
+    moment: int, copied: Copied, stopped: Stopped
 ) -> None:
-    run = start_daily("--config", copied.config, "--skip-dbt")
-    time.sleep(random.Random(moment).uniform(0, 6))
+    run = stopped("before the plan")
+    assert run.stdin is not None
+    run.stdin.write("\n")
+    run.stdin.flush()
+    time.sleep(random.Random(moment).uniform(0, 3))
     run.kill()
     run.communicate()
     copied.is_whole()

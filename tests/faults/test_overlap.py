@@ -7,7 +7,7 @@ import pytest
 
 from flows.daily import daily
 from tasks.errors import PermanentError
-from tests.conftest import Night, Run, says
+from tests.conftest import ON_BOTH, Night, Run, says
 from tests.faults.conftest import Copied, Strike, few_of
 from tests.faults.steps import once
 
@@ -25,6 +25,7 @@ def another_run(copied: Copied) -> Callable[[], None]:
     return once(run)
 
 
+@ON_BOTH
 @pytest.mark.parametrize("table", ["whole", "grown"])
 @pytest.mark.parametrize(
     "step", few_of(["snapshot taken", "before the lock", "audited"], "audited")
@@ -38,14 +39,14 @@ def test_a_run_that_another_overtakes_gives_way_to_its_newer_rows(
     assert copied.warehouse(LAST) == [(table, "superseded")]
 
 
+@ON_BOTH
 def test_two_first_runs_at_once_publish_each_table_once(
-    copied: Copied, night: Night, at: Strike
+    uncopied: Copied, night: Night, at: Strike
 ) -> None:
-    (copied.config.parent / "warehouse.duckdb").unlink()
-    at("audited", once(copied.sync))
-    night(copied.config)
-    copied.equals_source()
-    outcomes = copied.warehouse(OUTCOMES)
+    at("audited", once(uncopied.sync))
+    night(uncopied.config)
+    uncopied.equals_source()
+    outcomes = uncopied.warehouse(OUTCOMES)
     assert len(outcomes) == 4
     assert {table for table, outcome in outcomes if outcome == "published"} == {"whole", "grown"}
 
