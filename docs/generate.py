@@ -17,7 +17,7 @@ from tasks.config import Config
 from tasks.fields import UNITS
 from tasks.source.catalog import Column
 from tasks.transfer.types import AS_TEXT, NATIVE, field_of
-from tasks.warehouse.duckdb import sql_type
+from tasks.warehouse.duckdb_names import sql_type
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "deployments" / "tables.schema.json"

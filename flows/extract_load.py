@@ -5,6 +5,7 @@ from pathlib import Path
 from prefect import flow
 
 from tasks.attempt import Attempt, Outcome, Prepared, outcome_of
+from tasks.compare import compare
 from tasks.config import Config, load_config
 from tasks.connect import open_source, open_warehouse
 from tasks.extract import extract
@@ -67,6 +68,8 @@ def _copy(
     with recorded(warehouse, [attempt]), files.open():
         extracted = extract(source, attempt, config.source.streams, files)
         prepared = load(warehouse, attempt, extracted)
+        if prepared.is_compared:
+            prepared = compare(source, warehouse, prepared, config.source.streams, files)
     if config.publish == "together":
         return prepared
     [outcome] = publish(warehouse, [prepared])

@@ -77,6 +77,7 @@ class Attempt:
             run_id=self.run_id,
             fields=self.contract.fields,
             synced_at=self.state.next_synced_at(datetime.now(UTC)),
+            soft=self.table.deletes == "soft",
         )
 
     def _bounds(self) -> Bounds:
@@ -141,6 +142,15 @@ class Prepared:
     extracted: Extract
     staged: Staged
 
+    @property
+    def is_compared(self) -> bool:
+        """Whether its keys are to be compared: a whole table holds just the source's anyway."""
+        table, renamed = self.attempt.table, self.attempt.evolution.renamed.values()
+        # The copy's columns get their new names in the publish, and are compared the next night.
+        if table.deletes == "ignore" or not {*renamed}.isdisjoint(self.attempt.contract.key):
+            return False
+        return self.extracted.replaced is not None
+
     def publication(self) -> Publication:
         """What publishing the attempt changes."""
         attempt, contract = self.attempt, self.attempt.contract
@@ -148,7 +158,7 @@ class Prepared:
         return Publication(
             staged=self.staged,
             replaced=self.extracted.replaced,
-            key=[field for field in contract.fields if field.name in contract.key],
+            key=contract.key_fields,
             state=attempt.state,
             watermark=watermark,
             fingerprint=contract.shape.keeping(attempt.evolution.kept),
@@ -164,6 +174,7 @@ class Prepared:
                 "rows_read": self.extracted.rows_read,
                 "rows_staged": self.staged.rows,
                 "rows_dead_lettered": self.extracted.rows_dead,
+                "rows_deleted": self.staged.deleted or 0,
                 "cells_coerced": self.extracted.coerced.total(),
                 "bytes_read": self.extracted.bytes,
                 **figures,

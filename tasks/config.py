@@ -204,6 +204,7 @@ class Table(Model):
             yield "partition_by, since mode is partition_overwrite"
         for setting, needed, there in (
             ("append_only", "mode: incremental", self.mode == "incremental"),
+            ("deletes", "mode: incremental or full_refresh", self.mode != "partition_overwrite"),
             ("partition_by", "mode: partition_overwrite", self.mode == "partition_overwrite"),
             ("partition_unit", "partition_by", self.partition_by),
             ("partitions", "partition_by", self.partition_by),
@@ -212,6 +213,8 @@ class Table(Model):
         ):
             if setting in self.model_fields_set and not there:
                 yield f"no {setting} without {needed}"
+        if self.append_only and self.deletes != "ignore":
+            yield f"no deletes: {self.deletes} beside append_only"
         if self.cursor and "partitions" in self.model_fields_set:
             yield "no partitions beside a cursor, which finds those that changed"
         changed = {*self.columns.exclude, *self.columns.mask, *self.columns.as_}
@@ -349,7 +352,5 @@ def _not_built(config: Config) -> Iterator[tuple[tuple[int | str, ...], str]]:
     if config.execution == "workers":
         yield ("execution",), "workers"
     for index, table in enumerate(config.tables):
-        if table.deletes != "ignore":
-            yield ("tables", index, "deletes"), f"deletes: {table.deletes}"
         if table.columns.as_:
             yield ("tables", index, "columns", "as"), "declaring another type"

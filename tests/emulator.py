@@ -13,6 +13,7 @@ committed. What fakesnow 0.12.1 does otherwise than Snowflake is put right here,
 - `current_warehouse()`, which it lacks, is DAYBREAK.
 - `_no_text_lengths` keeps it from noting the lengths of columns, which breaks at an apostrophe and
   when two sessions do it at once.
+- `_hexadecimal` reads a number from its hexadecimal digits, a format that fakesnow doesn't know.
 - `_null_instants` keeps a NULL timestamp from being read as 1970.
 - `_tried_casts` lets a TRY_CAST to a timestamp be NULL, which is a CAST there.
 - `_created_now` dates tables, which all seem to be of 1970 else, to the moment of asking.
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 COMMENT = r"\s*(?:/\*[\s\S]*?\*/\s*)?"
 SKIPPED = [rf"{COMMENT}(?:alter\s+session|grant|revoke)\b"]
 TEMPORARY = re.compile(r"(create\s+or\s+replace\s+)temp(?:orary)?\s+(?=table|view)", re.I)
+HEXADECIMAL = re.compile(r"to_number\((left\(.*?, \d+\)), 'X+'\)")
 REMOVE = re.compile(r"\s*remove\s+@(\S+)\s*", re.I)
 MERGE = re.compile(rf"{COMMENT}merge\s+into\b", re.I)
 SNAPSHOT_VALUES = re.compile(rf"(?<=values)\s*\(([^()]*)\)(?={COMMENT};?\s*$)", re.I)
@@ -184,7 +186,7 @@ def _shim_cursor() -> None:
 
     def shimmed(self: FakeSnowflakeCursor, command: str, *values: Any, **options: Any) -> Any:
         command = _remove(self, _snapshot_values(_permanent(command)))
-        command = command.replace("current_warehouse()", "'DAYBREAK'")
+        command = _hexadecimal(command.replace("current_warehouse()", "'DAYBREAK'"))
         outside = _merge_outside(self) if MERGE.match(command) else nullcontext()
         with _as_snowflake_says(), outside:
             return execute(self, command, *values, **options)
@@ -194,6 +196,10 @@ def _shim_cursor() -> None:
 
 def _permanent(command: str) -> str:
     return TEMPORARY.sub(r"\1", command)
+
+
+def _hexadecimal(command: str) -> str:
+    return HEXADECIMAL.sub(r"cast('0x' || \1 as bigint)", command)
 
 
 def _snapshot_values(command: str) -> str:

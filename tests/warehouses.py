@@ -38,6 +38,9 @@ class Copy(Protocol):
     def frame(self, statement: str) -> pl.DataFrame:
         """A query's rows, however many."""
 
+    def change(self, statement: str) -> None:
+        """Runs a statement as someone would behind our back."""
+
     def column(self, name: str) -> str:
         """The identifier of the copy of a column with a plain name."""
 
@@ -63,6 +66,10 @@ class DuckDBCopy:
             session.execute("set TimeZone = 'UTC'")
             return pl.DataFrame(session.sql(statement).to_arrow_table())
 
+    def change(self, statement: str) -> None:
+        with duckdb.connect(str(self.file)) as session:
+            session.execute(statement)
+
     def column(self, name: str) -> str:
         return f'"{name}"'
 
@@ -86,6 +93,9 @@ class SnowflakeCopy:
         with self.account.connect() as session, session.cursor() as cursor:
             cursor.execute(statement)
             return pl.DataFrame(cursor.fetch_arrow_all(force_return_table=True))
+
+    def change(self, statement: str) -> None:
+        self.account.query(statement)
 
     def column(self, name: str) -> str:
         return f'"{name.upper()}"'
@@ -123,9 +133,9 @@ def stage(
     )
     names = [field.name for field in fields]
     with files.open():
-        with files.stream("rows", 0) as stream:
+        with files.stream("rows") as stream:
             stream.write(pl.DataFrame(rows, names, orient="row"))
-        with files.stream("letters", 0) as stream:
+        with files.stream("letters") as stream:
             stream.write(pl.DataFrame(letters or [], LETTER, orient="row"))
         staged = session.stage(staged, files.rows, files.letters)
     record = {

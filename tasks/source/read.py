@@ -25,7 +25,7 @@ POLL_SECONDS = 0.2
 interrupted = threading.Event()
 
 Handle = Callable[[pl.DataFrame], None]
-Stream = Callable[[int], AbstractContextManager[Handle]]
+Stream = Callable[[], AbstractContextManager[Handle]]
 
 
 @contextmanager
@@ -73,8 +73,8 @@ def read(
     """Runs every query once, over at most `streams` sessions that share the snapshot.
 
     Args:
-        stream: Opened with its number in each stream's thread; what it yields is called with
-            chunks of about `CHUNK_BYTES`, columns as the queries return them.
+        stream: Opened in each stream's thread; what it yields is called with chunks of about
+            `CHUNK_BYTES`, columns as the queries return them.
 
     Raises:
         StaleSnapshot: When the snapshot can't be imported any more.
@@ -87,10 +87,10 @@ def read(
     sessions = _Sessions()
     failures: list[BaseException] = []
 
-    def run(number: int) -> None:
+    def run() -> None:
         try:
             with (
-                stream(number) as handle,
+                stream() as handle,
                 source_errors(table),
                 sessions.opened(source) as session,
             ):
@@ -100,8 +100,9 @@ def read(
         except BaseException as error:
             failures.append(error)
 
-    with ThreadPoolExecutor(min(streams, len(queries)), f"read-{table}") as pool:
-        running = [pool.submit(run, number) for number in range(min(streams, len(queries)))]
+    readers = min(streams, len(queries))
+    with ThreadPoolExecutor(readers, f"read-{table}") as pool:
+        running = [pool.submit(run) for _ in range(readers)]
         while wait(running, POLL_SECONDS).not_done:
             if failures or interrupted.is_set():
                 sessions.cancel()

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
+from psycopg import sql
+
 from tasks.config import Columns, Table
 from tasks.errors import ConfigError
 from tasks.source.catalog import Column, Relation
 from tasks.transfer.evolution import Shape
+from tasks.transfer.key_hash import COMPARABLE
 from tasks.transfer.masks import Mask
 from tasks.transfer.rules import check_accepted
 from tasks.transfer.types import INTEGERS, Field, Kind, field_of
@@ -29,16 +32,26 @@ class Contract:
     def shape(self) -> Shape:
         """What the copy is made from, for the next night to compare with."""
         table, names = self.table, {field.name for field in self.fields}
-        masks = (f"{field.name}{field.mask.fingerprint}" for field in self.fields if field.mask)
+        others = [f"{field.name}{field.mask.fingerprint}" for field in self.fields if field.mask]
+        others += ["soft"] if table.deletes == "soft" else []
         return Shape(
             relation=self.relation.shape,
             database=self.relation.database,
             oid=self.relation.oid,
             columns=tuple(each for each in self.relation.columns if each.name in names),
             key=tuple(self.key),
-            settings=(table.cursor, table.cursor_timezone, table.partition_by, *masks),
+            settings=(table.cursor, table.cursor_timezone, table.partition_by, *others),
             excluded=tuple(sorted({*table.columns.exclude, *table.columns.dropped})),
         )
+
+    @property
+    def key_fields(self) -> list[Field]:
+        return [field for field in self.fields if field.name in self.key]
+
+    @property
+    def columns(self) -> sql.Composed:
+        """What a SELECT reads of a row."""
+        return sql.SQL(", ").join(field.select for field in self.fields)
 
     @property
     def cursor(self) -> Field:
@@ -71,6 +84,8 @@ def make_contract(table: Table, relation: Relation) -> Contract:
     if table.cursor:
         _check_cursor(table, contract.cursor)
         _check_has_key(contract)
+    if table.deletes != "ignore":
+        _check_deletes(contract)
     if table.partition_by:
         _check_partition(table, contract.field(table.partition_by))
     return contract
@@ -161,6 +176,24 @@ def _check_cursor(table: Table, cursor: Field) -> None:
         raise ConfigError(
             f"The cursor {cursor.name}, a {cursor.kind}, {wrong[0]}.",
             remedy=f"{wrong[1]}, or use mode: full_refresh.",
+            table=table.name,
+        )
+
+
+def _check_deletes(contract: Contract) -> None:
+    table, wrong = contract.table, None
+    odd = [field for field in contract.key_fields if field.kind not in COMPARABLE]
+    if not contract.key:
+        wrong = (
+            "needs a key, and the table has no primary key that is copied",
+            "Write key: [column, ...]",
+        )
+    elif odd:
+        wrong = f"can't compare keys by {odd[0].name}, a {odd[0].kind}", "Choose another key"
+    if wrong:
+        raise ConfigError(
+            f"deletes: {table.deletes} {wrong[0]}.",
+            remedy=f"{wrong[1]}, or write deletes: ignore.",
             table=table.name,
         )
 

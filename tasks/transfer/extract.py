@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 from psycopg import sql
@@ -24,6 +24,10 @@ from tasks.transfer.types import largest
 from tasks.transfer.watermark import Mark
 
 Progress = Callable[[int, float], None]
+
+
+def _untold(_rows: int, _seconds: float) -> None:
+    """No progress to tell of."""
 
 
 @dataclass
@@ -46,6 +50,16 @@ class Extract:
     nulls: Counter[str] = field(default_factory=Counter)
     coerced: Counter[str] = field(default_factory=Counter)
 
+    def with_more(self, more: "Extract") -> "Extract":
+        """The figures of both; watermark and what is replaced stay those of the first."""
+        return replace(
+            self,
+            rows_read=self.rows_read + more.rows_read,
+            rows_dead=self.rows_dead + more.rows_dead,
+            bytes=self.bytes + more.bytes,
+            coerced=self.coerced + more.coerced,
+        )
+
 
 def extract(
     source: Source,
@@ -56,18 +70,40 @@ def extract(
     staging: StagingFiles,
     progress: Progress,
 ) -> Extract:
-    """Reads the rows that the bounds select and stages what passes the screen.
+    """Reads the rows that the bounds select and stages what passes the screen."""
+    table, relation = contract.table.name, contract.relation
+    with guarded(source, snapshot, table, relation):
+        if contract.key and not relation.is_key(contract.key):
+            check_key(source, snapshot, table, relation, contract.key)
+        selection = select(source, snapshot, contract, bounds)
+        queries = _queries(contract, selection.read, streams)
+        result = read_rows(source, snapshot, contract, queries, streams, staging, progress)
+    result.replaced = selection.replaced
+    return result
+
+
+def read_rows(
+    source: Source,
+    snapshot: Snapshot,
+    contract: Contract,
+    queries: list[str],
+    streams: int,
+    staging: StagingFiles,
+    progress: Progress = _untold,
+) -> Extract:
+    """Runs queries for the contract's columns and stages what passes the screen.
 
     Memory is bounded by one chunk a stream, whatever the size of the table.
     """
-    result = Extract(files=staging.rows, letters=staging.letters)
+    result = Extract()
+    before = len(staging.rows), len(staging.letters)
     lock = threading.Lock()
     started = time.monotonic()
     counted = list(contract.table.breaker.null_ratios([field.name for field in contract.fields]))
 
     @contextmanager
-    def stream(number: int) -> Iterator[Handle]:
-        with staging.stream("rows", number) as rows, staging.stream("letters", number) as letters:
+    def stream() -> Iterator[Handle]:
+        with staging.stream("rows") as rows, staging.stream("letters") as letters:
 
             def handle(chunk: pl.DataFrame) -> None:
                 screened = screen(chunk, contract.fields, contract.table, contract.key)
@@ -80,20 +116,14 @@ def extract(
 
             yield handle
 
-    table, relation = contract.table.name, contract.relation
-    with guarded(source, snapshot, table, relation):
-        if contract.key and not relation.is_key(contract.key):
-            check_key(source, snapshot, table, relation, contract.key)
-        selection = select(source, snapshot, contract, bounds)
-        result.replaced = selection.replaced
-        queries = _queries(contract, selection.read, streams)
-        read(source, snapshot, table, queries, streams, stream)
+    read(source, snapshot, contract.table.name, queries, streams, stream)
     result.seconds = time.monotonic() - started
+    result.files, result.letters = staging.rows[before[0] :], staging.letters[before[1] :]
     return result
 
 
 def _queries(contract: Contract, slices: list[Slice] | None, streams: int) -> list[str]:
-    columns = sql.SQL(", ").join(field.select for field in contract.fields)
+    columns = contract.columns
     if slices is None:
         return tid_queries(contract.relation, columns, None, streams)
     wheres = [each.at_source for each in slices]

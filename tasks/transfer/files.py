@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import polars as pl
 import pyarrow as pa
@@ -20,7 +20,7 @@ from tasks.locks import ALONE, AT_ONCE, SHARED, locked
 # Arrow's own pool keeps what was freed, a tenth of a transfer's memory.
 pa.set_memory_pool(pa.system_memory_pool())
 
-Kind = Literal["rows", "letters"]
+Kind = Literal["rows", "letters", "keys"]
 Compression = Literal["snappy", "zstd"]
 
 
@@ -54,6 +54,9 @@ class StagingFiles:
         self._hand_over = hand_over
         self.rows: list[StagingFile] = []
         self.letters: list[StagingFile] = []
+        self.keys: list[StagingFile] = []
+        # One count for all streams: Snowflake skips a file whose name it has loaded before.
+        self._numbers = count()
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -61,20 +64,20 @@ class StagingFiles:
             with _disk(self._folder):
                 self._folder.parent.mkdir(parents=True, exist_ok=True)
                 held.enter_context(locked(self._folder.parent, SHARED))
-                (self._folder / "rows").mkdir(parents=True)
-                (self._folder / "letters").mkdir()
+                for kind in get_args(Kind):
+                    (self._folder / kind).mkdir(parents=True)
             held.callback(shutil.rmtree, self._folder, ignore_errors=True)
             yield
 
-    def stream(self, kind: Kind, number: int) -> "Stream":
-        """The files of one reader; `kind` says whether of rows or of dead letters."""
-        complete = self.rows if kind == "rows" else self.letters
+    def stream(self, kind: Kind) -> "Stream":
+        """The files of one reader; `kind` says of what: rows, dead letters or hashes of keys."""
+        complete = {"rows": self.rows, "letters": self.letters, "keys": self.keys}[kind]
 
         def done(file: StagingFile) -> None:
             self._hand_over(file)
             complete.append(file)
 
-        return Stream(self._folder / kind, number, self._size, self._compression, done)
+        return Stream(self._folder / kind, self._numbers, self._size, self._compression, done)
 
 
 class Stream:
@@ -84,10 +87,15 @@ class Stream:
     """
 
     def __init__(
-        self, folder: Path, number: int, size: int, compression: Compression, done: HandOver
+        self,
+        folder: Path,
+        numbers: Iterator[int],
+        size: int,
+        compression: Compression,
+        done: HandOver,
     ) -> None:
         self._folder = folder
-        self._names = (f"{number}-{file:06d}.parquet" for file in count())
+        self._numbers = numbers
         self._size = size
         self._compression = compression
         self._done = done
@@ -114,7 +122,7 @@ class Stream:
         table = _as_arrow(chunk)
         with _disk(self._folder):
             if self._file is None:
-                path = self._folder / next(self._names)
+                path = self._folder / f"{next(self._numbers):06d}.parquet"
                 self._file = _ParquetFile(path, table.schema, self._compression)
             size = self._file.add(table)
         if size >= self._size:

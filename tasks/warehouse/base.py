@@ -1,19 +1,24 @@
 """What a warehouse does for the night; `duckdb.py` and `snowflake.py` are its twins."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from tasks.transfer.evolution import Evolution
 from tasks.transfer.files import Compression, StagingFile
 from tasks.transfer.slices import Slice
 from tasks.transfer.types import Field
 
+if TYPE_CHECKING:
+    from tasks.warehouse.comparison import Comparison
+
 Row = tuple[Any, ...]
+Query = Callable[[str, list[Any]], list[Row]]
 #: Names that `Staged` gives its tables, with the attempt.
-STAGING_TABLE = re.compile(r"stg_.*__([0-9a-f]{12})(?:__letters)?", re.IGNORECASE | re.DOTALL)
+STAGING_TABLE = re.compile(r"stg_.*__([0-9a-f]{12})(?:__[a-z]+)?", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -34,14 +39,20 @@ class State:
 
 @dataclass(frozen=True)
 class Staged:
-    """What an attempt stages to publish: rows of these fields, and their dead letters."""
+    """What an attempt stages to publish: rows of these fields, and their dead letters.
+
+    `soft` says whether the copy keeps deleted rows, with the time in `_deleted_at`; `deleted` how
+    many of its rows have a key that is staged as deleted, None when none are staged.
+    """
 
     table: str
     attempt: str
     run_id: str
     fields: list[Field]
     synced_at: datetime
+    soft: bool = False
     rows: int = 0
+    deleted: int | None = None
 
     @property
     def name(self) -> str:
@@ -51,16 +62,34 @@ class Staged:
     def letters(self) -> str:
         return f"{self.name}__letters"
 
+    @property
+    def hashes(self) -> str:
+        return f"{self.name}__hashes"
+
+    @property
+    def deletes(self) -> str:
+        return f"{self.name}__deletes"
+
+    @property
+    def keyed(self) -> list[str]:
+        """The tables whose keys are published: of rows and, where it is staged, of deleted keys."""
+        return [self.name] if self.deleted is None else [self.name, self.deletes]
+
+    @property
+    def tables(self) -> list[str]:
+        return [self.name, self.letters, self.hashes, self.deletes]
+
 
 @dataclass(frozen=True)
 class Publication:
     """Everything that one publishing transaction changes.
 
-    The staged rows become the whole table when `replaced` is None. Else they are inserted after the
-    copies in the replaced slices and those with a staged key are deleted; without any slice, the
-    copy of a row that is dead-lettered now stays as it was. `state` is the one that was read
-    before: the publish fails if another has happened since. `record` holds the columns of the
-    attempt's `sync_runs` row. The copy's columns follow `evolution` before.
+    The staged rows become the whole table when `replaced` is None; a copy that keeps deleted rows
+    keeps those that they lack. Else they are inserted after the copies in the replaced slices and
+    those with a staged key are deleted; without any slice, the copy of a row that is dead-lettered
+    now stays as it was. `state` is the one that was read before: the publish fails if another has
+    happened since. `record` holds the columns of the attempt's `sync_runs` row. The copy's columns
+    follow `evolution` before.
     """
 
     staged: Staged
@@ -92,13 +121,19 @@ class Warehouse(Protocol):
         """The table's state; its row is made, with version 0, when there is none."""
 
     def rows(self, table: str) -> int:
-        """Rows of the published copy; 0 when there is none."""
+        """Rows of the published copy that are not deleted; 0 when there is none."""
 
     def upload(self, staged: Staged, file: StagingFile) -> None:
         """Takes a complete staging file; called by several threads while others are written."""
 
     def stage(self, staged: Staged, files: list[StagingFile], letters: list[StagingFile]) -> Staged:
-        """Loads the uploaded files into staging tables; the result knows the rows loaded."""
+        """Loads uploaded files into the attempt's staging tables; the result knows their rows."""
+
+    def stage_keys(self, staged: Staged, key: list[Field], files: list[StagingFile]) -> None:
+        """Loads uploaded hashes of the source's keys, and makes a table for deleted keys."""
+
+    def comparison(self, staged: Staged, key: list[Field]) -> "Comparison":
+        """The keys that the copy will have with the staged rows, to hold against the source's."""
 
     def publish(self, publications: list[Publication]) -> bool:
         """Publishes in one transaction; False when another run published one of them first."""

@@ -16,29 +16,16 @@ from typing import Any, ClassVar, Self
 import duckdb
 
 from tasks.transfer.files import Compression, StagingFile
+from tasks.transfer.key_hash import key_digits
 from tasks.transfer.slices import Slice, bound
 from tasks.transfer.types import Field, Kind
 from tasks.warehouse.base import STAGING_TABLE, Publication, Row, Staged, State
 from tasks.warehouse.columns import Wanted, alterations
+from tasks.warehouse.comparison import LIVE, Comparison
 from tasks.warehouse.duckdb_errors import duckdb_errors
+from tasks.warehouse.duckdb_names import in_json, key_in_letter, key_text, quote, sql_type
 from tasks.warehouse.ledger import STAGED_LETTERS, Ledger, LostRace
 
-TYPES = {
-    Kind.INT16: "smallint",
-    Kind.INT32: "integer",
-    Kind.INT64: "bigint",
-    Kind.FLOAT32: "real",
-    Kind.FLOAT64: "double",
-    Kind.BOOLEAN: "boolean",
-    Kind.TEXT: "varchar",
-    Kind.BINARY: "blob",
-    Kind.DATE: "date",
-    Kind.TIMESTAMP: "timestamp",
-    Kind.TIMESTAMPTZ: "timestamptz",
-    Kind.TIME: "time",
-    Kind.UUID: "uuid",
-    Kind.JSON: "json",
-}
 # Every connection of a process to one file must ask for the same settings.
 SETTINGS: dict[str, Any] = {
     "memory_limit": "320MB",
@@ -52,13 +39,6 @@ _publishing: dict[Path, threading.Lock] = defaultdict(threading.Lock)
 _staging: set[str] = set()
 
 
-def sql_type(field: Field) -> str:
-    """The column type a field is stored as."""
-    if field.kind is Kind.DECIMAL:
-        return f"decimal({field.precision}, {field.scale})"
-    return TYPES[field.kind]
-
-
 class DuckDBWarehouse:
     """A session with the warehouse file; implements `Warehouse`."""
 
@@ -66,7 +46,7 @@ class DuckDBWarehouse:
 
     def __init__(self, path: Path, raw_schema: str) -> None:
         self._path = path.resolve()
-        self._raw = self.quote(raw_schema)
+        self._raw = quote(raw_schema)
         self._ledger = Ledger(self.query, self._raw)
         with duckdb_errors(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,33 +82,55 @@ class DuckDBWarehouse:
         return self._ledger.state(table)
 
     def rows(self, table: str) -> int:
-        if not self._exists(table):
+        columns = self._columns(table)
+        if not columns:
             return 0
-        return int(self.query(f"select count(*) from {self._raw}.{self.quote(table)}")[0][0])
+        live = LIVE if "_deleted_at" in columns else "true"
+        return int(self.query(f"select count(*) from {self._name(table)} where {live}")[0][0])
 
     def upload(self, staged: Staged, file: StagingFile) -> None:
         """Nothing to do: DuckDB reads the files where they are."""
 
     def stage(self, staged: Staged, files: list[StagingFile], letters: list[StagingFile]) -> Staged:
-        columns = ", ".join(f"{self.quote(f.name)} {sql_type(f)}" for f in staged.fields)
-        _staging.update((staged.name, staged.letters))
-        self.query(
-            f"create table {self._name(staged.name)}"
-            f" ({columns}, _synced_at timestamptz, _run_id uuid)"
+        deleted_at = ", _deleted_at timestamptz" if staged.soft else ""
+        self._make(
+            staged.name,
+            f"{_defined(staged.fields)}, _synced_at timestamptz, _run_id uuid{deleted_at}",
         )
-        self.query(f"create table {self._name(staged.letters)} ({STAGED_LETTERS})")
+        self._make(staged.letters, STAGED_LETTERS)
         loaded = 0
         if files:
             [(loaded,)] = self.query(
-                f"insert into {self._name(staged.name)} select *, ?, ? from {PARQUET}",
+                f"insert into {self._name(staged.name)}"
+                f" select *, ?, ?{', null' if staged.soft else ''} from {PARQUET}",
                 [staged.synced_at, staged.run_id, _paths(files)],
             )
-        if letters:
-            self.query(
-                f"insert into {self._name(staged.letters)} select * from {PARQUET}",
-                [_paths(letters)],
-            )
+        self._load(staged.letters, letters)
         return replace(staged, rows=loaded)
+
+    def stage_keys(self, staged: Staged, key: list[Field], files: list[StagingFile]) -> None:
+        self._make(staged.hashes, "key_hash bigint")
+        self._make(staged.deletes, f"{_defined(key)}, key_hash bigint")
+        self._load(staged.hashes, files)
+
+    def comparison(self, staged: Staged, key: list[Field]) -> Comparison:
+        columns = [quote(field.name) for field in key]
+        names = {
+            "target": self._name(staged.table),
+            "staging": self._name(staged.name),
+            "letters": self._name(staged.letters),
+            "ledger": f"{self._raw}.dead_letters",
+            "hashes": self._name(staged.hashes),
+            "deletes": self._name(staged.deletes),
+            "key": ", ".join(columns),
+            "staged_key": ", ".join(columns),
+            "letter_key": ", ".join(key_in_letter("l", field) for field in key),
+            "same": _same(key, "t", "pending"),
+            "live": LIVE if staged.soft else "true",
+            "hash": f"cast('0x' || {key_digits([key_text(field) for field in key])} as bigint)",
+            "xor": "bit_xor",
+        }
+        return Comparison(self.query, names, staged.table)
 
     def publish(self, publications: list[Publication]) -> bool:
         try:
@@ -143,7 +145,7 @@ class DuckDBWarehouse:
         return True
 
     def discard(self, staged: Staged) -> None:
-        for name in (staged.name, staged.letters):
+        for name in staged.tables:
             self.query(f"drop table if exists {self._name(name)}")
             _staging.discard(name)
 
@@ -154,7 +156,7 @@ class DuckDBWarehouse:
         return self._ledger.published(run_id, table)
 
     def quote(self, name: str) -> str:
-        return '"' + name.replace('"', '""') + '"'
+        return quote(name)
 
     def query(self, statement: str, parameters: list[Any] | None = None) -> list[Row]:
         with duckdb_errors(self._path):
@@ -166,9 +168,9 @@ class DuckDBWarehouse:
     def _publish_letters(self, publication: Publication) -> None:
         self._ledger.publish_letters(
             publication,
-            staging=self._name(publication.staged.name),
+            keys=[self._name(table) for table in publication.staged.keyed],
             letters=self._name(publication.staged.letters),
-            same_key=self._same_key(publication.key, "s", "dead_letters"),
+            same_key=_same_key(publication.key, "s", "dead_letters"),
             in_slices=_in_slices,
         )
 
@@ -176,12 +178,17 @@ class DuckDBWarehouse:
         table = publication.staged.table
         target, staging = self._name(table), self._name(publication.staged.name)
         if publication.replaced is None:
+            is_kept = publication.staged.soft and self._columns(table)
+            if is_kept:
+                self._alter(publication)
             self._keep_columns(publication)
+            if is_kept:
+                self._keep_deleted(publication)
             self.query(f"drop table if exists {target}")
-            self.query(f"alter table {staging} rename to {self.quote(table)}")
+            self.query(f"alter table {staging} rename to {quote(table)}")
             return
         self._alter(publication)
-        for statement, values in self._deletes(publication, publication.replaced):
+        for statement, values in self._deletes(publication):
             self.query(statement, values)
         self.query(f"insert into {target} by name select * from {staging}")
 
@@ -192,7 +199,7 @@ class DuckDBWarehouse:
         names = {name.casefold() for name in (*loaded, *publication.evolution.renamed)}
         for name, kind in there.items():
             if name.casefold() not in names:
-                added = f"{self.quote(name)} {kind}"
+                added = f"{quote(name)} {kind}"
                 self.query(f"alter table {self._name(staged.name)} add column {added}")
 
     def _alter(self, publication: Publication) -> None:
@@ -200,7 +207,7 @@ class DuckDBWarehouse:
         there, loaded = self._columns(staged.table), self._columns(staged.name)
         wanted = [Wanted(name, kind, kind) for name, kind in loaded.items()]
         target = self._name(staged.table)
-        for statement in [*alterations(publication, target, there, wanted, str, self.quote)]:
+        for statement in [*alterations(publication, target, there, wanted, str, quote)]:
             self.query(statement)
 
     def _columns(self, table: str) -> dict[str, str]:
@@ -212,40 +219,56 @@ class DuckDBWarehouse:
         )
         return dict(found)
 
-    def _deletes(
-        self, publication: Publication, replaced: list[Slice]
-    ) -> Iterator[tuple[str, list[Any]]]:
-        """The statements that delete what the staged rows replace, each with its values."""
+    def _deletes(self, publication: Publication) -> Iterator[tuple[str, list[Any]]]:
+        """The statements that make way for the staged rows, each with its values."""
         staged = publication.staged
         target = self._name(staged.table)
-        if replaced:
-            condition, values = bound(replaced, self.quote(replaced[0].field.name))
+        if replaced := publication.replaced:
+            condition, values = bound(replaced, quote(replaced[0].field.name))
             yield f"delete from {target} where {condition}", [*values]
         if publication.key:
-            keys = [self.quote(field.name) for field in publication.key]
-            same = " and ".join(f"t.{key} = s.{key}" for key in keys)
+            same = _same(publication.key, "t", "s")
             yield f"delete from {target} t using {self._name(staged.name)} s where {same}", []
         if publication.key and replaced:
-            same = self._same_key(publication.key, "t", "l")
-            yield f"delete from {target} t using {self._name(staged.letters)} l where {same}", []
+            letter = _same_key(publication.key, "t", "l")
+            yield f"delete from {target} t using {self._name(staged.letters)} l where {letter}", []
+        deletes = self._name(staged.deletes)
+        if staged.soft and staged.deleted is not None:
+            yield (
+                f"update {target} t set _deleted_at = ?, _synced_at = ?, _run_id = ?"
+                f" from {deletes} s where {same} and {LIVE}",
+                [staged.synced_at, staged.synced_at, staged.run_id],
+            )
+        elif staged.deleted is not None:
+            yield f"delete from {target} t using {deletes} s where {same}", []
 
-    def _same_key(self, key: list[Field], row: str, letter: str) -> str:
-        """Whether a row has the key of a letter."""
-        return " and ".join(
-            _same_value(f"{row}.{self.quote(field.name)}", f"{letter}.row_key", field)
-            for field in key
+    def _keep_deleted(self, publication: Publication) -> None:
+        """Adds the copies of deleted rows to the staged ones, which become the whole table."""
+        staged, key = publication.staged, publication.key
+        target, staging = self._name(staged.table), self._name(staged.name)
+        self.query(
+            f"insert into {staging} by name select t.* replace ("
+            " coalesce(_deleted_at, ?) as _deleted_at,"
+            " case when _deleted_at is null then ? else _synced_at end as _synced_at,"
+            " case when _deleted_at is null then ? else _run_id end as _run_id)"
+            f" from {target} t where not exists"
+            f" (select 1 from {staging} s where {_same(key, 't', 's')}) and not exists"
+            f" (select 1 from {self._name(staged.letters)} l where {_same_key(key, 't', 'l')})",
+            [staged.synced_at, staged.synced_at, staged.run_id],
         )
+
+    def _make(self, table: str, columns: str) -> None:
+        """Makes one of the attempt's tables, unless an earlier batch did."""
+        _staging.add(table)
+        self.query(f"create table if not exists {self._name(table)} ({columns})")
+
+    def _load(self, table: str, files: list[StagingFile]) -> None:
+        if files:
+            into = f"insert into {self._name(table)}"
+            self.query(f"{into} select * from {PARQUET}", [_paths(files)])
 
     def _name(self, name: str) -> str:
-        return f"{self._raw}.{self.quote(name)}"
-
-    def _exists(self, table: str) -> bool:
-        return bool(
-            self.query(
-                "select 1 from duckdb_tables() where schema_name = ? and table_name = ?",
-                [self._raw[1:-1], table],
-            )
-        )
+        return f"{self._raw}.{quote(name)}"
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -264,15 +287,25 @@ def _paths(files: list[StagingFile]) -> list[str]:
     return [glob.escape(str(file.path)) for file in files]
 
 
-def _in_json(column: str, field: Field) -> str:
-    """A field's text in a column that holds a row as JSON."""
-    key = field.name.replace("\\", "\\\\").replace('"', '\\"').replace("'", "''")
-    return f"""json_extract_string({column}, '$."{key}"')"""
+def _defined(fields: list[Field]) -> str:
+    return ", ".join(f"{quote(field.name)} {sql_type(field)}" for field in fields)
+
+
+def _same(key: list[Field], row: str, other: str) -> str:
+    """Whether two rows have one key."""
+    return " and ".join(f"{row}.{quote(field.name)} = {other}.{quote(field.name)}" for field in key)
+
+
+def _same_key(key: list[Field], row: str, letter: str) -> str:
+    """Whether a row has the key of a letter."""
+    return " and ".join(
+        _same_value(f"{row}.{quote(field.name)}", f"{letter}.row_key", field) for field in key
+    )
 
 
 def _same_value(column: str, row_key: str, field: Field) -> str:
     """Letters spell bytes in hex; a key that its type can't hold is no row's."""
-    spelled = _in_json(row_key, field)
+    spelled = in_json(row_key, field)
     if field.kind is Kind.BINARY:
         return f"lower(hex({column})) = {spelled}"
     return f"{column} = try_cast({spelled} as {sql_type(field)})"
@@ -281,6 +314,6 @@ def _same_value(column: str, row_key: str, field: Field) -> str:
 def _in_slices(slices: list[Slice]) -> tuple[str, list[Any]]:
     """Whether a dead letter's row is in a slice; a value that its type can't hold is NULL."""
     field = slices[0].field
-    text = _in_json("dead_letters.record", field)
+    text = in_json("dead_letters.record", field)
     condition, values = bound(slices, f"try_cast({text} as {sql_type(field)})")
     return condition, [*values]

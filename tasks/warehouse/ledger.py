@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tasks.transfer.slices import Slice
-from tasks.warehouse.base import Publication, Row, State
+from tasks.warehouse.base import Publication, Query, State
 
 InSlices = Callable[[list[Slice]], tuple[str, list[Any]]]
-Query = Callable[[str, list[Any]], list[Row]]
 
 # `{instant}` is the warehouse's timestamp with time zone.
 TABLES = {
@@ -38,6 +37,7 @@ TABLES = {
         "rows_staged": "bigint",
         "rows_published": "bigint",
         "rows_dead_lettered": "bigint",
+        "rows_deleted": "bigint",
         "cells_coerced": "bigint",
         "bytes_read": "bigint",
         "seconds": "double",
@@ -170,7 +170,7 @@ class Ledger:
     def publish_letters(
         self,
         publication: Publication,
-        staging: str,
+        keys: list[str],
         letters: str,
         same_key: str,
         in_slices: InSlices,
@@ -178,14 +178,14 @@ class Ledger:
         """Closes the letters of what was replaced, and adds the new ones.
 
         Args:
-            staging: The quoted staging table of rows, `letters` that of letters.
-            same_key: Whether row `s` of it is the one whose key is in `dead_letters.row_key`.
+            keys: The quoted staging tables of rows and of deleted keys; `letters` that of letters.
+            same_key: Whether row `s` of `keys` has the key in `dead_letters.row_key`.
             in_slices: Whether the row in `dead_letters.record` is in a slice, with their values.
         """
         names = {"raw": self._raw, "letters": letters}
         staged = publication.staged
         table, run_id, now = staged.table, staged.run_id, staged.synced_at
-        for replaced, values in _replaced(publication, staging, letters, same_key, in_slices):
+        for replaced, values in _replaced(publication, keys, letters, same_key, in_slices):
             self._query(CLOSE_LETTERS.format(**names, replaced=replaced), [now, table, *values])
         self._query(SEE_LETTERS_AGAIN.format(**names), [now, run_id, table])
         kept = publication.replaced == []
@@ -216,7 +216,7 @@ class Ledger:
 
 def _replaced(
     publication: Publication,
-    staging: str,
+    keys: list[str],
     letters: str,
     same_key: str,
     in_slices: InSlices,
@@ -226,7 +226,7 @@ def _replaced(
         yield "true", []
         return
     yield f"exists (select 1 from {letters} l where l.row_key = dead_letters.row_key)", []
-    if publication.key:
-        yield f"exists (select 1 from {staging} s where {same_key})", []
+    for table in keys if publication.key else []:
+        yield f"exists (select 1 from {table} s where {same_key})", []
     if publication.replaced:
         yield in_slices(publication.replaced)

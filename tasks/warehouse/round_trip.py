@@ -90,7 +90,7 @@ def _staged(warehouse: Warehouse, raw: str) -> Iterator[Staged]:
     )
     try:
         with files.open():
-            with files.stream("rows", 0) as stream:
+            with files.stream("rows") as stream:
                 stream.write(_sample())
             staged = warehouse.stage(staged, files.rows, files.letters)
         yield staged

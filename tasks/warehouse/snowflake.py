@@ -14,12 +14,22 @@ from typing import Any, ClassVar, Self
 
 from tasks.errors import DaybreakError, TransientError
 from tasks.transfer.files import Compression, StagingFile
+from tasks.transfer.key_hash import DIGITS, key_digits
 from tasks.transfer.slices import LIMITS, Slice, bound
 from tasks.transfer.types import Field, Kind
 from tasks.warehouse.base import Publication, Row, Staged, State
 from tasks.warehouse.columns import Wanted, alterations
+from tasks.warehouse.comparison import LIVE, Comparison
 from tasks.warehouse.ledger import Ledger, LostRace
-from tasks.warehouse.snowflake_names import exact, quote, sql_type, stored
+from tasks.warehouse.snowflake_names import (
+    exact,
+    in_json,
+    key_in_letter,
+    key_text,
+    quote,
+    sql_type,
+    stored,
+)
 from tasks.warehouse.snowflake_session import Connect, Session
 from tasks.warehouse.snowflake_staging import Staging
 
@@ -75,9 +85,17 @@ class SnowflakeWarehouse:
         return self._ledger("state").state(table)
 
     def rows(self, table: str) -> int:
-        if not self._exists(table):
+        columns = self._run(
+            "audit",
+            "select column_name from information_schema.columns"
+            " where table_schema = ? and table_name = ?",
+            [self._schema, stored(table)],
+        )
+        if not columns:
             return 0
-        return int(self._run("audit", f"select count(*) from {self._name(table)}")[0][0])
+        live = LIVE if (stored("_deleted_at"),) in columns else "true"
+        counted = f"select count(*) from {self._name(table)} where {live}"
+        return int(self._run("audit", counted)[0][0])
 
     def upload(self, staged: Staged, file: StagingFile) -> None:
         self._staging.upload(staged, file)
@@ -85,6 +103,30 @@ class SnowflakeWarehouse:
     def stage(self, staged: Staged, files: list[StagingFile], letters: list[StagingFile]) -> Staged:
         self._staging.load(staged, files, letters)
         return replace(staged, rows=sum(file.rows for file in files))
+
+    def stage_keys(self, staged: Staged, key: list[Field], files: list[StagingFile]) -> None:
+        self._staging.load_keys(staged, key, files)
+
+    def comparison(self, staged: Staged, key: list[Field]) -> Comparison:
+        columns = [quote(field.name) for field in key]
+        digits = key_digits([key_text(field) for field in key])
+        named = [(f"{exact(f.name)} as {quote(f.name)}", key_in_letter("l", f)) for f in key]
+        names = {
+            "target": self._name(staged.table),
+            "staging": self._name(staged.name),
+            "letters": self._name(staged.letters),
+            "ledger": f"{self._raw}.dead_letters",
+            "hashes": self._name(staged.hashes),
+            "deletes": self._name(staged.deletes),
+            "key": ", ".join(columns),
+            "staged_key": ", ".join(name for name, _ in named),
+            "letter_key": ", ".join(letter for _, letter in named),
+            "same": " and ".join(f"t.{column} = pending.{column}" for column in columns),
+            "live": LIVE if staged.soft else "true",
+            "hash": f"to_number({digits}, '{'X' * DIGITS}')",
+            "xor": "bitxor_agg",
+        }
+        return Comparison(partial(self._run, "compare"), names, staged.table)
 
     def publish(self, publications: list[Publication]) -> bool:
         ledger = self._ledger("publish")
@@ -127,12 +169,13 @@ class SnowflakeWarehouse:
             f.name: "VARIANT" if f.kind is Kind.JSON else loaded[f.name] for f in staged.fields
         }
         wanted = [Wanted(field.name, sql_type(field), shown[field.name]) for field in staged.fields]
+        ours = OURS | ({"_deleted_at": "timestamp_ltz(6)"} if staged.soft else {})
         if publication.replaced is None:
-            columns = {each.name: each.type for each in wanted} | OURS
+            columns = {each.name: each.type for each in wanted} | ours
             defined = ", ".join(f"{quote(name)} {kind}" for name, kind in columns.items())
             self._run("publish", f"create table if not exists {target} ({defined})")
         there = self._columns(target)
-        wanted += [Wanted(name, kind, there.get(stored(name), kind)) for name, kind in OURS.items()]
+        wanted += [Wanted(name, kind, there.get(stored(name), kind)) for name, kind in ours.items()]
         for statement in [*alterations(publication, target, there, wanted, stored, quote)]:
             self._run("publish", statement)
 
@@ -141,10 +184,9 @@ class SnowflakeWarehouse:
         target, staging = self._name(staged.table), self._name(staged.name)
         names = [quote(name) for name in (*(f.name for f in staged.fields), *OURS)]
         values = [_published_value(field) for field in staged.fields]
-        if publication.replaced is not None:
-            for statement, bound in self._deletes(publication, publication.replaced):
-                self._run("publish", statement, bound)
-        overwrite = "overwrite " if publication.replaced is None else ""
+        overwrite = "overwrite " if publication.replaced is None and not staged.soft else ""
+        for statement, bindings in self._deletes(publication) if not overwrite else []:
+            self._run("publish", statement, bindings)
         self._run(
             "publish",
             f"insert {overwrite}into {target} ({', '.join(names)})"
@@ -156,17 +198,15 @@ class SnowflakeWarehouse:
         columns = {f"s.{exact(field.name)}": field for field in publication.key}
         self._ledger("publish").publish_letters(
             publication,
-            staging=self._name(publication.staged.name),
+            keys=[self._name(table) for table in publication.staged.keyed],
             letters=self._name(publication.staged.letters),
             same_key=_same_key(columns, "dead_letters"),
             in_slices=_in_slices,
         )
 
-    def _deletes(
-        self, publication: Publication, replaced: list[Slice]
-    ) -> Iterator[tuple[str, list[Any]]]:
-        """The statements that delete what the staged rows replace, each with its values."""
-        staged = publication.staged
+    def _deletes(self, publication: Publication) -> Iterator[tuple[str, list[Any]]]:
+        """The statements that make way for the staged rows, each with its values."""
+        staged, replaced = publication.staged, publication.replaced
         target, row = self._name(staged.table), quote(staged.table)
         columns = {f"{row}.{quote(field.name)}": field for field in publication.key}
         if replaced:
@@ -177,9 +217,17 @@ class SnowflakeWarehouse:
                 f"{name} = {_published_value(field)}" for name, field in columns.items()
             )
             yield f"delete from {target} using {self._name(staged.name)} s where {same}", []
-        if publication.key and replaced:
-            same = _same_key(columns, "l")
-            yield f"delete from {target} using {self._name(staged.letters)} l where {same}", []
+        if publication.key and replaced != []:
+            letter = _same_key(columns, "l")
+            yield f"delete from {target} using {self._name(staged.letters)} l where {letter}", []
+        deletes, now = self._name(staged.deletes), [staged.synced_at, staged.synced_at]
+        mark = f"update {target} set _deleted_at = ?, _synced_at = ?, _run_id = ?"
+        if staged.soft and replaced is None:
+            yield f"{mark} where {LIVE}", [*now, staged.run_id]
+        elif staged.soft and staged.deleted is not None:
+            yield f"{mark} from {deletes} s where {same} and {LIVE}", [*now, staged.run_id]
+        elif staged.deleted is not None:
+            yield f"delete from {target} using {deletes} s where {same}", []
 
     @contextmanager
     def _transaction(self, staged: Staged) -> Iterator[None]:
@@ -201,15 +249,6 @@ class SnowflakeWarehouse:
             found = self.published(staged.run_id, staged.table)
             if found is None or found["attempt"] != staged.attempt:
                 raise
-
-    def _exists(self, table: str) -> bool:
-        return bool(
-            self._run(
-                "audit",
-                "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
-                [self._schema, stored(table)],
-            )
-        )
 
     def _columns(self, table: str) -> dict[str, str]:
         """A table's columns and their types, without the lengths that Snowflake may change."""
@@ -240,7 +279,7 @@ def _same_key(key: dict[str, Field], letter: str) -> str:
 
 def _same_value(column: str, row_key: str, field: Field) -> str:
     """Letters spell bytes in hex; a key that its type can't hold is no row's."""
-    spelled = _in_json(row_key, field)
+    spelled = in_json(row_key, field)
     if field.kind is Kind.BINARY:
         return f"lower(hex_encode({column})) = {spelled}"
     if field.kind is Kind.JSON:
@@ -248,15 +287,10 @@ def _same_value(column: str, row_key: str, field: Field) -> str:
     return f"{column} = try_cast({spelled} as {sql_type(field)})"
 
 
-def _in_json(column: str, field: Field) -> str:
-    """A field's text in a column that holds a row as JSON."""
-    return f"parse_json({column}):{exact(field.name)}::varchar"
-
-
 def _in_slices(slices: list[Slice]) -> tuple[str, list[Any]]:
     """Whether a dead letter's row is in a slice; a value that its type can't hold is NULL."""
     field = slices[0].field
-    text = _in_json("dead_letters.record", field)
+    text = in_json("dead_letters.record", field)
     return _bound(slices, f"try_cast({text} as {sql_type(field)})")
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+from tasks.transfer.key_hash import INSTANTS
 from tasks.transfer.types import Field, Kind
 
 TYPES = {
@@ -68,3 +69,23 @@ def sql_type(field: Field) -> str:
     if field.kind is Kind.DECIMAL:
         return f"number({field.precision}, {field.scale})"
     return TYPES[field.kind]
+
+
+def in_json(column: str, field: Field) -> str:
+    """A field's text in a column that holds a row as JSON."""
+    return f"parse_json({column}):{exact(field.name)}::varchar"
+
+
+def key_in_letter(letter: str, field: Field) -> str:
+    """A field of the key of a letter; NULL where its type can't hold it."""
+    return f"try_cast({in_json(f'{letter}.row_key', field)} as {sql_type(field)})"
+
+
+def key_text(field: Field) -> str:
+    """The text of a key's column, as the source writes it too."""
+    column = quote(field.name)
+    if field.kind in INSTANTS:
+        column = f"date_part(epoch_microsecond, {column})"
+    elif field.kind is Kind.DATE:
+        column = f"to_char({column}, 'YYYY-MM-DD')"
+    return f"cast({column} as varchar)"

@@ -56,16 +56,20 @@ class Staging:
         Raises:
             PermanentError: When Snowflake did not load just what was written.
         """
-        columns = ", ".join(f"{exact(field.name)} {_staged_type(field)}" for field in staged.fields)
-        rows, dead = (f"{self._raw}.{quote(name)}" for name in (staged.name, staged.letters))
-        self._run("stage", f"create transient table {rows} ({columns})")
-        self._run("stage", f"create transient table {dead} ({STAGED_LETTERS})")
+        rows = self._make(staged.name, _defined(staged.fields))
+        dead = self._make(staged.letters, STAGED_LETTERS)
         # Rows have the source's names, which may differ by case alone; the letters' are ours.
         self._copy(staged, rows, files, "rows", "case_sensitive")
         self._copy(staged, dead, letters, "letters", "case_insensitive")
 
+    def load_keys(self, staged: Staged, key: list[Field], files: list[StagingFile]) -> None:
+        """Makes the tables for keys and fills that of hashes; raises as `load` does."""
+        hashes = self._make(staged.hashes, "key_hash number(19, 0)")
+        self._make(staged.deletes, f"{_defined(key)}, key_hash number(19, 0)")
+        self._copy(staged, hashes, files, "keys", "case_insensitive")
+
     def discard(self, staged: Staged) -> None:
-        for name in (staged.name, staged.letters):
+        for name in staged.tables:
             self._run("discard", f"drop table if exists {self._raw}.{quote(name)}")
         self._run("discard", f"remove {self._location(staged.attempt)}")
 
@@ -128,8 +132,18 @@ class Staging:
                     remedy="Nothing was published. Report this with the run's log.",
                 )
 
+    def _make(self, name: str, columns: str) -> str:
+        """Makes one of an attempt's tables, unless an earlier batch did; returns its full name."""
+        table = f"{self._raw}.{quote(name)}"
+        self._run("stage", f"create transient table if not exists {table} ({columns})")
+        return table
+
     def _location(self, *path: str) -> str:
         return "/".join([f"@{self._stage}", *path, ""])
+
+
+def _defined(fields: list[Field]) -> str:
+    return ", ".join(f"{exact(field.name)} {_staged_type(field)}" for field in fields)
 
 
 def _staged_type(field: Field) -> str:

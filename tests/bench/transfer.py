@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from tasks.attempt import Attempt, Outcome
+from tasks.compare import compare
 from tasks.config import Config
 from tasks.connect import open_source, open_warehouse
 from tasks.extract import extract
@@ -40,6 +41,8 @@ def transfer(
         with files.open():
             extracted = extract.fn(source, attempt, config.source.streams, files)
             prepared = load.fn(warehouse, attempt, extracted)
+            if prepared.is_compared:
+                prepared = compare.fn(source, warehouse, prepared, config.source.streams, files)
         [outcome] = publish.fn(warehouse, [prepared])
         return outcome
 

@@ -6,7 +6,7 @@ import pytest
 
 from tasks.check_warehouse import dbt_schemas, main
 from tasks.transfer.types import Kind
-from tasks.warehouse import duckdb
+from tasks.warehouse import duckdb_names
 from tests.conftest import ON_BOTH, SetVariables, Write
 from tests.dialect import not_snowflake, ours
 from tests.emulator import Account, Emulator
@@ -106,7 +106,7 @@ def test_a_configuration_that_is_wrong_exits_with_2(tmp_path: Path, capsys: Said
 def test_a_value_that_comes_back_as_another_is_shown(
     config: str, monkeypatch: pytest.MonkeyPatch, capsys: Said
 ) -> None:
-    monkeypatch.setitem(duckdb.TYPES, Kind.TIMESTAMP, "timestamp_s")
+    monkeypatch.setitem(duckdb_names.TYPES, Kind.TIMESTAMP, "timestamp_s")
     assert main([config]) == 1
     assert "timestamp: '10000-01-01 00:00:00' came back, not" in capsys.readouterr().out
 

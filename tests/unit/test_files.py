@@ -23,7 +23,7 @@ def test_a_file_is_complete_at_its_size_and_the_next_begins(
 ) -> None:
     made, handed = staging(tmp_path, size)
     with made.open():
-        with made.stream("rows", 0) as stream:
+        with made.stream("rows") as stream:
             for _ in range(6):
                 stream.write(CHUNK)
         assert handed == made.rows
@@ -38,10 +38,10 @@ def test_a_file_is_complete_at_its_size_and_the_next_begins(
 def test_each_stream_has_files_of_its_own(tmp_path: Path) -> None:
     made, handed = staging(tmp_path, 10**6)
     with made.open():
-        with made.stream("rows", 0) as one, made.stream("rows", 1) as other:
+        with made.stream("rows") as one, made.stream("rows") as other:
             one.write(CHUNK)
             other.write(CHUNK)
-        with made.stream("letters", 0) as letters:
+        with made.stream("letters") as letters:
             letters.write(CHUNK.head(1))
     assert len(made.rows) == 2
     assert [file.rows for file in made.letters] == [1]
@@ -50,14 +50,14 @@ def test_each_stream_has_files_of_its_own(tmp_path: Path) -> None:
 
 def test_no_rows_make_no_file(tmp_path: Path) -> None:
     made, handed = staging(tmp_path, 1)
-    with made.open(), made.stream("rows", 0) as stream:
+    with made.open(), made.stream("rows") as stream:
         stream.write(CHUNK.clear())
     assert handed == []
 
 
 def test_a_stream_that_fails_hands_over_no_half_of_a_file_and_leaves_none(tmp_path: Path) -> None:
     made, handed = staging(tmp_path, 10**6)
-    with pytest.raises(ZeroDivisionError), made.open(), made.stream("rows", 0) as stream:
+    with pytest.raises(ZeroDivisionError), made.open(), made.stream("rows") as stream:
         stream.write(CHUNK)
         _ = 1 / 0
     assert handed == []
@@ -67,7 +67,7 @@ def test_a_stream_that_fails_hands_over_no_half_of_a_file_and_leaves_none(tmp_pa
 def test_times_are_written_in_microseconds(tmp_path: Path) -> None:
     made, handed = staging(tmp_path, 10**6)
     with made.open():
-        with made.stream("rows", 0) as stream:
+        with made.stream("rows") as stream:
             stream.write(pl.DataFrame({"t": pl.Series(["23:59:59.999999"]).str.to_time("%T%.f")}))
         assert str(pq.read_schema(handed[0].path).field("t").type) == "time64[us]"
 

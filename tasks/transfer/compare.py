@@ -1,0 +1,106 @@
+"""The keys of the source on the run's snapshot, to hold against those of the copy.
+
+First a digest of each bucket of keys, then the hashes in the buckets that differ: what few rows
+were deleted or lost is found without moving the other keys.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import polars as pl
+from psycopg import sql
+
+from tasks.source.connection import Source
+from tasks.source.partitions import tid_queries
+from tasks.source.read import Handle, Stream, read
+from tasks.source.snapshot import Snapshot
+from tasks.transfer.contract import Contract
+from tasks.transfer.extract import Extract, read_rows
+from tasks.transfer.files import StagingFiles
+from tasks.transfer.key_hash import INSTANTS, bucket, key_digits
+from tasks.transfer.slices import LIMITS, within
+from tasks.transfer.types import Field, Kind
+
+#: Bucket, number of its keys, XOR of their hashes.
+Digest = tuple[int, int, int]
+
+
+def differing(theirs: set[Digest], ours: set[Digest]) -> list[int]:
+    """The buckets in which not all keys are the same."""
+    return sorted({number for number, _, _ in theirs ^ ours})
+
+
+@dataclass(frozen=True)
+class SourceKeys:
+    """The keys of a table on a snapshot; to be read while the table is guarded."""
+
+    source: Source
+    snapshot: Snapshot
+    contract: Contract
+    streams: int
+
+    def digests(self) -> set[Digest]:
+        """The digest of every bucket that holds a key."""
+        frames: list[pl.DataFrame] = []
+
+        @contextmanager
+        def gather() -> Iterator[Handle]:
+            yield frames.append
+
+        digest = f"{bucket('key_hash')} as bucket, count(*) as keys, bit_xor(key_hash) as digest"
+        self._read([f"select {digest} {keys} group by 1" for keys in self._hashes()], gather)
+        if not frames:
+            return set()
+        buckets = pl.concat(frames).group_by("bucket")
+        return set(buckets.agg(pl.col("keys").sum(), pl.col("digest").bitwise_xor()).rows())
+
+    def stage_hashes(self, buckets: list[int], staging: StagingFiles) -> None:
+        """Stages the hash of every key in these buckets, as column `key_hash`."""
+
+        @contextmanager
+        def stream() -> Iterator[Handle]:
+            with staging.stream("keys") as keys:
+                yield keys.write
+
+        these = f"{bucket('key_hash')} in ({', '.join(map(str, buckets))})"
+        self._read([f"select key_hash {keys} and {these}" for keys in self._hashes()], stream)
+
+    def read_rows(self, hashes: list[int], staging: StagingFiles) -> Extract:
+        """Stages the rows whose keys have these hashes."""
+        contract = self.contract
+        these = sql.SQL("{} in ({})").format(
+            key_hash(contract.key_fields), sql.SQL(", ").join(map(sql.Literal, hashes))
+        )
+        queries = tid_queries(contract.relation, contract.columns, these, self.streams)
+        return read_rows(self.source, self.snapshot, contract, queries, self.streams, staging)
+
+    def _hashes(self) -> list[str]:
+        """The FROM of one query for each part of the table, with the hashes of its keys."""
+        column = sql.SQL("{} as key_hash").format(key_hash(self.contract.key_fields))
+        queries = tid_queries(self.contract.relation, column, None, self.streams)
+        # OFFSET 0 keeps a hash from being computed once for each place that it is used in.
+        return [f"from ({query} offset 0) k where key_hash is not null" for query in queries]
+
+    def _read(self, queries: list[str], stream: Stream) -> None:
+        read(self.source, self.snapshot, self.contract.table.name, queries, self.streams, stream)
+
+
+def key_hash(key: list[Field]) -> sql.Composed:
+    """The hash of a row's key at the source; NULL where a copy can't hold it."""
+    digits = key_digits([_text(field).as_string() for field in key])
+    return sql.SQL("('x0' || {})::bit(64)::bigint").format(sql.SQL(digits))
+
+
+def _text(field: Field) -> sql.Composed:
+    form = "{name}::text"
+    if field.kind is Kind.TEXT:
+        form = "convert_to({name}::text, 'UTF8')"
+    elif field.kind is Kind.DECIMAL:
+        form = "nullif({name}, 'NaN')::text"
+    elif field.kind in INSTANTS:
+        form = "(extract(epoch from {name}) * 1000000)::bigint::text"
+    if field.kind in LIMITS:
+        form = f"case when {{held}} then {form} end"
+    held = within(field, *LIMITS[field.kind]).at_source if field.kind in LIMITS else sql.SQL("")
+    return sql.SQL(form).format(name=sql.Identifier(field.name), held=held)
