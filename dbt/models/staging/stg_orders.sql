@@ -4,7 +4,8 @@
         incremental_strategy='delete+insert',
         unique_key='order_id',
         on_schema_change='append_new_columns',
-        cluster_by=['order_date']
+        cluster_by=['order_date'],
+        post_hook="{{ delete_rows_not_in_source('orders', 'order_id') }}"
     )
 }}
 
@@ -13,13 +14,14 @@ with
 source as (
 
     select * from {{ source('raw', 'orders') }}
+    where {{ is_in_source('orders') }}
 
     {%- if is_incremental() %}
 
     -- By _synced_at, because updated_at is not the order of arrival: a transaction that commits late
     -- brings rows older than the newest one here, and a filter on updated_at would lose them for good.
     -- >= reads the last publish again, which is harmless: rows are replaced by their key.
-    where _synced_at >= (
+    and _synced_at >= (
         select coalesce(max(_synced_at), cast('1970-01-01' as timestamp)) from {{ this }}
     )
     {%- endif %}

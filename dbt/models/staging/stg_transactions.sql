@@ -3,6 +3,7 @@ with
 source as (
 
     select * from {{ source('raw', 'transactions') }}
+    where {{ is_in_source('transactions') }}
 
 ),
 

@@ -3,6 +3,7 @@ with
 source as (
 
     select * from {{ source('raw', 'users') }}
+    where {{ is_in_source('users') }}
 
 ),
 
