@@ -174,7 +174,7 @@ class Prepared:
                 "rows_read": self.extracted.rows_read,
                 "rows_staged": self.staged.rows,
                 "rows_dead_lettered": self.extracted.rows_dead,
-                "rows_deleted": self.staged.deleted or 0,
+                "rows_deleted": (self.staged.deleted or 0) if self.is_compared else None,
                 "cells_coerced": self.extracted.coerced.total(),
                 "bytes_read": self.extracted.bytes,
                 **figures,

@@ -174,7 +174,8 @@ class Table(Model):
         2, ge=1, description="How many last partitions to rewrite where there is no cursor."
     )
     deletes: Literal["ignore", "soft", "hard"] = Field(
-        "ignore", description="What a deleted source row does to its copy."
+        "ignore",
+        description="What a deleted source row does to its copy: stay, be marked or leave.",
     )
     columns: Columns = Field(Columns(), description="Columns left out, masked or retyped.")
     schema_change: Literal["evolve", "freeze"] = Field(
@@ -204,7 +205,6 @@ class Table(Model):
             yield "partition_by, since mode is partition_overwrite"
         for setting, needed, there in (
             ("append_only", "mode: incremental", self.mode == "incremental"),
-            ("deletes", "mode: incremental or full_refresh", self.mode != "partition_overwrite"),
             ("partition_by", "mode: partition_overwrite", self.mode == "partition_overwrite"),
             ("partition_unit", "partition_by", self.partition_by),
             ("partitions", "partition_by", self.partition_by),
@@ -213,8 +213,8 @@ class Table(Model):
         ):
             if setting in self.model_fields_set and not there:
                 yield f"no {setting} without {needed}"
-        if self.append_only and self.deletes != "ignore":
-            yield f"no deletes: {self.deletes} beside append_only"
+        if self.deletes != "ignore" and (self.append_only or self.partition_by):
+            yield f"deletes: ignore beside append_only or partition_by, not {self.deletes}"
         if self.cursor and "partitions" in self.model_fields_set:
             yield "no partitions beside a cursor, which finds those that changed"
         changed = {*self.columns.exclude, *self.columns.mask, *self.columns.as_}

@@ -17,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from tasks.errors import DaybreakError, PermanentError, TransientError
 
 SESSION = {
+    "client_encoding": "UTF8",
     "timezone": "UTC",
     "datestyle": "ISO,YMD",
     "intervalstyle": "postgres",

@@ -84,7 +84,7 @@ def make_contract(table: Table, relation: Relation) -> Contract:
     if table.cursor:
         _check_cursor(table, contract.cursor)
         _check_has_key(contract)
-    if table.deletes != "ignore":
+    if table.deletes == "soft" or (table.deletes == "hard" and table.cursor):
         _check_deletes(contract)
     if table.partition_by:
         _check_partition(table, contract.field(table.partition_by))

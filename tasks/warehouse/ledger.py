@@ -68,6 +68,8 @@ TABLES = {
         "measured_at": "{instant} not null",
     },
 }
+# Of a later version than the table, which may be there already.
+ADDED = {"sync_runs": ["rows_deleted"]}
 STAGED_LETTERS = "row_key varchar, rule varchar, column_name varchar, value varchar, record varchar"
 
 # The guard is the last statement of a publish and must touch one row.
@@ -121,6 +123,11 @@ class Ledger:
             defined = ", ".join(f"{column} {kind}" for column, kind in columns.items())
             made = defined.format(instant=instant)
             self._query(f"create table if not exists {self._raw}.{name} ({made})", [])
+        for name, added in ADDED.items():
+            for column in added:
+                kind = TABLES[name][column]
+                alter = f"alter table {self._raw}.{name} add column if not exists {column} {kind}"
+                self._query(alter, [])
 
     def state(self, table: str) -> State:
         """The table's row of `sync_state`, which has to be there."""

@@ -107,6 +107,20 @@ def test_a_merge_finds_rows_and_letters_whatever_the_type_of_their_key(
     ]
 
 
+def test_a_ledger_of_an_earlier_version_gets_the_columns_it_lacks(
+    warehouse: Copy, stage: Stage
+) -> None:
+    with opened(warehouse) as session:
+        session.prepare()
+    warehouse.change("alter table raw.sync_runs drop column rows_deleted")
+    with opened(warehouse) as session:
+        session.prepare()
+        publication = stage(session, [(1, "a")])
+        record = {**publication.record, "rows_deleted": 3}
+        assert session.publish([replace(publication, record=record)])
+    assert warehouse("select rows_deleted from raw.sync_runs") == [(3,)]
+
+
 def test_an_empty_table_is_published_and_rises_in_time(warehouse: Copy, stage: Stage) -> None:
     with opened(warehouse) as session:
         session.prepare()

@@ -230,6 +230,10 @@ def test_a_bad_duration_is_refused_with_examples(load: Load, path: Path, written
         ),
         ("mode: partition_overwrite", "expected partition_by, since mode is partition_overwrite"),
         ("append_only: true", "expected no append_only without mode: incremental"),
+        (
+            "mode: incremental, cursor: at, append_only: true, deletes: soft",
+            "expected deletes: ignore beside append_only or partition_by, not soft",
+        ),
         ("partition_by: day", "expected no partition_by without mode: partition_overwrite"),
         ("partitions: 3", "expected no partitions without partition_by"),
         ("partition_unit: day", "expected no partition_unit without partition_by"),
@@ -288,8 +292,6 @@ def test_two_tables_whose_targets_differ_by_case_alone_are_refused(load: Load) -
         *[
             (SOURCE + f"tables: [{{name: a, {setting}}}]\n", f"tables[0].{field}")
             for setting, field in [
-                ("deletes: soft", "deletes"),
-                ("deletes: hard", "deletes"),
                 ("columns: {as: {amount: text}}", "columns.as"),
             ]
         ],

@@ -40,6 +40,9 @@ def relation(primary_key: tuple[str, ...] = ("id",)) -> Relation:
         {**BY, "cursor": "day", "cursor_timezone": "UTC", "lag": 0},
         {**APPENDED, "cursor": "number", "lag": 0},
         {**APPENDED, "cursor": "number", "lag": 10},
+        {**BY, "cursor": "at", "deletes": "hard", "key": ["day", "note", "local"]},
+        {"deletes": "soft"},
+        {"deletes": "hard", "key": ["share"]},
         {**OVERWRITTEN, "partition_by": "day"},
         {**OVERWRITTEN, "partition_by": "note", "partitions": 3},
         {**OVERWRITTEN, "partition_by": "local", "partition_unit": "month", "cursor": "at"},
@@ -64,6 +67,7 @@ def test_a_table_that_is_as_configured_is_accepted(settings: dict[str, Any]) -> 
         ({**BY, "cursor": "number", "lag": 10}, "does not move when a row changes.*append_only"),
         ({**APPENDED, "cursor": "number"}, "number.*lag: how many of its values"),
         ({**APPENDED, "cursor": "number", "lag": "1h"}, "number.*lag: how many of its values"),
+        ({"deletes": "soft", "key": ["share"]}, "can't compare keys by share, a float64.*another"),
         ({**OVERWRITTEN, "partition_by": "share"}, "share is a float64.*Choose a date"),
     ],
 )
@@ -80,6 +84,11 @@ def test_a_cursor_needs_a_key_by_which_old_copies_are_found(mode: dict[str, Any]
         make_contract(Table(name="t", cursor="at", **mode), relation(()))
 
 
+def test_deleted_rows_can_only_be_found_by_a_key() -> None:
+    with pytest.raises(ConfigError, match=r"deletes: soft needs a key.*deletes: ignore"):
+        make_contract(Table(name="t", deletes="soft"), relation(()))
+
+
 def test_rows_that_are_only_added_need_no_key() -> None:
     assert make_contract(Table(name="t", cursor="at", **APPENDED), relation(())).key == []
 
@@ -91,6 +100,7 @@ def test_rows_that_are_only_added_need_no_key() -> None:
         {"cursor": "local", "cursor_timezone": "UTC"},
         {"cursor": "local", "cursor_timezone": "Asia/Kolkata"},
         {"cursor": "at", "columns": {"exclude": ["note"]}},
+        {"cursor": "at", "deletes": "soft"},
     ],
 )
 def test_another_key_cursor_zone_or_choice_of_columns_is_another_shape(
