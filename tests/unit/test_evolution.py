@@ -119,7 +119,9 @@ def test_a_first_copy_is_whole_and_an_older_fingerprint_is_too_and_says_so() -> 
         (
             shape(ID, NOTE, AT, settings=("at",)),
             Evolution(whole=True),
-            ["its key, cursor, partitions, deletes or choice of columns changed, so it is read in full"],
+            [
+                "its key, cursor, partitions, deletes or choice of columns changed, so it is read in full"
+            ],
         ),
     ],
 )
