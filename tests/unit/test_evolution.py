@@ -10,8 +10,7 @@ from tasks.errors import PermanentError
 from tasks.source.catalog import Column
 from tasks.transfer.evolution import Evolution, Shape, evolve
 
-ANEW = "its key, cursor, partitions, deletes or choice of columns changed, so it is read in full"
-
+RETOLD = "its key, cursor, partitions, deletes or choice of columns changed, so it is read in full"
 TABLE = Table(name="t")
 
 
@@ -89,7 +88,7 @@ def test_a_first_copy_is_whole_and_an_older_fingerprint_is_too_and_says_so() -> 
             Evolution(renamed={"id": "number"}, whole=True),
             [
                 "column id is called number now",
-                ANEW,
+                RETOLD,
             ],
         ),
         (
@@ -115,13 +114,13 @@ def test_a_first_copy_is_whole_and_an_older_fingerprint_is_too_and_says_so() -> 
             Evolution(kept=(NOTE,), whole=True),
             [
                 "column note is excluded; it stays in the copy, NULL in rows read from now on",
-                ANEW,
+                RETOLD,
             ],
         ),
         (
             shape(ID, NOTE, AT, settings=("at",)),
             Evolution(whole=True),
-            [ANEW],
+            [RETOLD],
         ),
     ],
 )
