@@ -6,10 +6,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 import yaml
 
+from tasks.server import STARTUP_SECONDS
 from tasks.source import demo
 from tasks.transform import PROJECT
 from tests.conftest import ROOT, Run, SetVariables, Write, WriteKey, says
@@ -37,7 +39,9 @@ def kept_server(tmp_path: Path) -> Iterator[str]:
         stderr=(tmp_path / "server.log").open("w"),
     )
     assert server.stdout is not None
-    yield f"http://127.0.0.1:{server.stdout.readline().decode().strip()}/api"
+    url = f"http://127.0.0.1:{server.stdout.readline().decode().strip()}/api"
+    httpx.get(f"{url}/health", timeout=STARTUP_SECONDS).raise_for_status()
+    yield url
     server.terminate()
     server.communicate()
 
