@@ -12,7 +12,7 @@ bad-day: .venv/ready ## a night on which the quality gate must fail
 	@$(PY) flows/daily.py --bad-day $(ARGS)
 
 test: .venv/ready ## every test
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n auto --dist worksteal $(ARGS)
 
 faults: .venv/ready ## the long form of the tests that strike at running nights: half an hour
 	@$(PY) -m pytest tests/faults -m "long or not long" $(ARGS)

@@ -56,6 +56,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leaves before the interpreter takes its modules down, on which DuckDB's bindings complain."""
+    if hasattr(config, "workerinput"):  # whoever started this worker waits for its farewell
+        return
     atexit._run_exitfuncs()
     sys.stdout.flush()
     os._exit(config.stash.get(_status, pytest.ExitCode.INTERNAL_ERROR))
