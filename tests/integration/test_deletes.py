@@ -99,6 +99,35 @@ def test_a_full_read_keeps_the_rows_that_are_marked_and_marks_more(
     assert sorted(warehouse("select id, note from raw.t")) == rows(source)
 
 
+@pytest.mark.parametrize("table", [HARD, SOFT], ids=["hard", "soft"])
+def test_a_renamed_key_is_compared_the_night_after(
+    table: dict[str, Any], source: psycopg.Connection, sync: Sync, warehouse: Copy
+) -> None:
+    source.execute(MAKE)
+    sync(table)
+    source.execute("alter table t rename id to number; delete from t where number = 7")
+    sync(table)
+    sync(table)
+    live = "select number from raw.t" + (" where _deleted_at is null" if table == SOFT else "")
+    assert sorted(warehouse(live)) == sorted(source.execute("select number from t"))
+
+
+def test_marked_rows_follow_what_becomes_of_the_columns(
+    source: psycopg.Connection, sync: Sync, warehouse: Copy
+) -> None:
+    source.execute(MAKE + "alter table t add colour text default 'red'")
+    sync(SOFT)
+    source.execute("delete from t where id = 1")
+    sync(SOFT)
+    source.execute("alter table t rename note to remark; alter table t drop colour")
+    source.execute("alter table t add size int default 7; delete from t where id = 2")
+    for full_refresh in (False, True):
+        sync(SOFT, full_refresh=full_refresh)
+        marked = "select id, remark, size from raw.t where _deleted_at is not null"
+        assert sorted(warehouse(marked)) == [(1, "old", None), (2, "old", None)]
+        assert len(warehouse("select id from raw.t where _deleted_at is null")) == 198
+
+
 KEYS = {
     "composite": ("a int, b text", "g / 7, repeat('x', g % 7)", "a, b"),
     "text": ("a text", "(array['', ' ', 'é', 'a''b', '{', E'\\n\\\\'])[1 + g % 6] || g", "a"),
