@@ -91,11 +91,13 @@ class History(RuleBasedStateMachine):
         )
 
     def teardown(self) -> None:
-        while self._late:
-            self._end(commit=True)
-        self.run()
-        self._source.close()
-        self._copy.close()
+        try:
+            while self._late:
+                self._end(commit=True)
+            self.run()
+        finally:
+            self._source.close()
+            self._copy.close()
 
     @rule(key=IDS, data=st.data())
     def write(self, key: int, data: st.DataObject) -> None:
