@@ -18,7 +18,7 @@ from tasks.source.connection import Source, source_errors
 from tasks.source.snapshot import Snapshot, check_same_snapshot, import_statements
 
 # What a stream gathers before it hands a chunk on, in bytes of Arrow memory.
-CHUNK_BYTES = 12 * 1024 * 1024
+CHUNK_BYTES = 8 * 1024 * 1024
 POLL_SECONDS = 0.2
 
 #: Set on Ctrl-C or SIGTERM; every reader's query is cancelled.

@@ -52,7 +52,7 @@ def test_a_wrong_port_is_said_with_the_setting_to_check(config_file: Write, run_
         config_file([{"name": "t"}]),
         environment={"SOURCE_URL": "postgresql://me:hush@127.0.0.1:1/x"},
     )
-    says(done, 2, "127.0.0.1:1", "source.url")
+    says(done, 2, "127.0.0.1:1", "Check host, port, user, password")
     assert "hush" not in done.stdout + done.stderr
 
 
@@ -72,11 +72,11 @@ def test_a_wrong_password_or_database_is_said_without_the_password(
 ) -> None:
     config = config_file([{"name": "t"}])
     done = run_daily("--config", config, environment={"SOURCE_URL": locked_url})
-    says(done, 2, 'password authentication failed for user "locked"', "source.url")
+    says(done, 2, 'password authentication failed for user "locked"', "Check host, port")
     assert "hush" not in done.stdout + done.stderr
     nowhere = source_url.replace("@/t", "@/no_such_")
     done = run_daily("--config", config, environment={"SOURCE_URL": nowhere})
-    says(done, 2, 'database "no_such_', "does not exist", "source.url")
+    says(done, 2, 'database "no_such_', "does not exist", "Check host, port")
 
 
 def test_a_warehouse_that_is_a_folder_is_said(
