@@ -18,7 +18,7 @@ from tasks.source.snapshot import Snapshot
 from tasks.transfer.contract import Contract
 from tasks.transfer.extract import Extract, read_rows
 from tasks.transfer.files import StagingFiles
-from tasks.transfer.key_hash import INSTANTS, bucket, key_digits
+from tasks.transfer.key_hash import INSTANTS, bucket, hash_digits, in_buckets, key_md5
 from tasks.transfer.slices import LIMITS, within
 from tasks.transfer.types import Field, Kind
 
@@ -48,8 +48,15 @@ class SourceKeys:
         def gather() -> Iterator[Handle]:
             yield frames.append
 
+        contract = self.contract
+        column = sql.SQL("{} as key_hash").format(_hash(contract.key_fields))
         digest = f"{bucket('key_hash')} as bucket, count(*) as keys, bit_xor(key_hash) as digest"
-        self._read([f"select {digest} {keys} group by 1" for keys in self._hashes()], gather)
+        # OFFSET 0 keeps a hash from being computed once for each place that it is used in.
+        queries = [
+            f"select {digest} from ({hashes} offset 0) k where key_hash is not null group by 1"
+            for hashes in tid_queries(contract.relation, column, None, self.streams)
+        ]
+        self._read(queries, gather)
         if not frames:
             return set()
         buckets = pl.concat(frames).group_by("bucket")
@@ -63,33 +70,31 @@ class SourceKeys:
             with staging.stream("keys") as keys:
                 yield keys.write
 
-        these = f"{bucket('key_hash')} in ({', '.join(map(str, buckets))})"
-        self._read([f"select key_hash {keys} and {these}" for keys in self._hashes()], stream)
+        key = self.contract.key_fields
+        column = sql.SQL("{} as key_hash").format(_hash(key))
+        these = sql.SQL(in_buckets(_md5(key), buckets))
+        self._read(tid_queries(self.contract.relation, column, these, self.streams), stream)
 
     def read_rows(self, hashes: list[int], staging: StagingFiles) -> Extract:
         """Stages the rows whose keys have these hashes."""
         contract = self.contract
         these = sql.SQL("{} in ({})").format(
-            key_hash(contract.key_fields), sql.SQL(", ").join(map(sql.Literal, hashes))
+            _hash(contract.key_fields), sql.SQL(", ").join(map(sql.Literal, hashes))
         )
         queries = tid_queries(contract.relation, contract.columns, these, self.streams)
         return read_rows(self.source, self.snapshot, contract, queries, self.streams, staging)
-
-    def _hashes(self) -> list[str]:
-        """The FROM of one query for each part of the table, with the hashes of its keys."""
-        column = sql.SQL("{} as key_hash").format(key_hash(self.contract.key_fields))
-        queries = tid_queries(self.contract.relation, column, None, self.streams)
-        # OFFSET 0 keeps a hash from being computed once for each place that it is used in.
-        return [f"from ({query} offset 0) k where key_hash is not null" for query in queries]
 
     def _read(self, queries: list[str], stream: Stream) -> None:
         read(self.source, self.snapshot, self.contract.table.name, queries, self.streams, stream)
 
 
-def key_hash(key: list[Field]) -> sql.Composed:
+def _hash(key: list[Field]) -> sql.Composed:
     """The hash of a row's key at the source; NULL where a copy can't hold it."""
-    digits = key_digits([_text(field).as_string() for field in key])
-    return sql.SQL("('x0' || {})::bit(64)::bigint").format(sql.SQL(digits))
+    return sql.SQL("('x0' || {})::bit(64)::bigint").format(sql.SQL(hash_digits(_md5(key))))
+
+
+def _md5(key: list[Field]) -> str:
+    return key_md5([_text(field).as_string() for field in key])
 
 
 def _text(field: Field) -> sql.Composed:

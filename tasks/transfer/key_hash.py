@@ -8,7 +8,8 @@ the MD5s of their texts, one after the other, are hashed once more. It stands fo
 from tasks.transfer.types import INTEGERS, Kind
 
 DIGITS = 15
-BUCKETS = 4096
+# A bucket is the last three of these digits.
+BUCKETS = 16**3
 #: Kinds of which all sides can be made to write the same text.
 COMPARABLE = {
     *INTEGERS,
@@ -23,13 +24,24 @@ COMPARABLE = {
 INSTANTS = {Kind.TIMESTAMP, Kind.TIMESTAMPTZ}
 
 
-def key_digits(texts: list[str]) -> str:
-    """The digits of a key, in SQL that all sides read, from the texts of its columns."""
+def key_md5(texts: list[str]) -> str:
+    """The MD5 of a key, in SQL that all sides read, from the texts of its columns."""
     if len(texts) > 1:
-        return key_digits([" || ".join(f"md5({text})" for text in texts)])
-    return f"left(md5({texts[0]}), {DIGITS})"
+        return key_md5([" || ".join(f"md5({text})" for text in texts)])
+    return f"md5({texts[0]})"
+
+
+def hash_digits(md5: str) -> str:
+    """The digits that a key's hash is made from."""
+    return f"left({md5}, {DIGITS})"
 
 
 def bucket(key_hash: str) -> str:
-    """The bucket of a hash: small enough to be read again when its keys differ."""
+    """The number of a hash's bucket: few keys enough to be read again when they differ."""
     return f"{key_hash} % {BUCKETS}"
+
+
+def in_buckets(md5: str, buckets: list[int]) -> str:
+    """Whether a key is in one of the buckets; told from its MD5, which is cheaper than a number."""
+    digits = ", ".join(f"'{number:03x}'" for number in buckets)
+    return f"substr({md5}, {DIGITS - 2}, 3) in ({digits})"

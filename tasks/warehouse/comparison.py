@@ -7,7 +7,7 @@ letters: these rows are in the source, though nobody sees them.
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.transfer.key_hash import bucket
+from tasks.transfer.key_hash import bucket, in_buckets
 from tasks.warehouse.base import Query, Row
 
 #: Whether a row of a copy that keeps deleted rows is not one of them.
@@ -25,13 +25,11 @@ where not exists (select 1 from {target} t where {same} and {live})"""
 
 DIGESTS = """
 select {bucket}, count(*), {xor}(key_hash)
-from (select {hash} as key_hash from ({keys}) k) hashed
-where key_hash is not null group by 1"""
+from (select {hash} as key_hash from ({keys}) k) hashed group by 1"""
 
 FIND = """
 insert into {deletes}
-select {key}, key_hash from (select {key}, {hash} as key_hash from ({keys}) k) hashed
-where {bucket} in ({buckets})"""
+select {key}, {hash} from ({keys}) k where {in_buckets}"""
 
 MISSING = """
 select key_hash from {hashes}
@@ -54,7 +52,7 @@ class Comparison:
             `hashes` and `deletes`. `key` are the key's columns, `staged_key` the same of a staged
             row and `letter_key` of a letter `l`, NULL where their types can't hold it. `same` says
             whether rows `t` and `pending` have one key, `live` whether a row is not deleted; `hash`
-            is that of a key and `xor` the function that aggregates them.
+            and `md5` are those of a key and `xor` the function that aggregates them.
         table: As the ledger calls it.
     """
 
@@ -65,7 +63,9 @@ class Comparison:
     def digests(self) -> set[tuple[int, int, int]]:
         """Bucket, number of its keys and XOR of their hashes, of each bucket that holds a key."""
         rows = self._run(DIGESTS, [self.table])
-        return {(int(number), int(keys), int(digest)) for number, keys, digest in rows}
+        # A condition in the query would have each hash computed twice.
+        held = (row for row in rows if row[0] is not None)
+        return {(int(number), int(keys), int(digest)) for number, keys, digest in held}
 
     def find(self, buckets: list[int]) -> list[int]:
         """Leaves the keys in `deletes` that are not among the source's `hashes` of these buckets.
@@ -73,7 +73,7 @@ class Comparison:
         Returns:
             The hashes of the source's keys that the copy lacks.
         """
-        self._run(FIND, [self.table], buckets=", ".join(map(str, buckets)))
+        self._run(FIND, [self.table], in_buckets=in_buckets(self.names["md5"], buckets))
         missing = [int(key_hash) for (key_hash,) in self._run(MISSING, [])]
         self._run(KEEP, [])
         return missing

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 import duckdb
 
 from tasks.transfer.files import Compression, StagingFile
-from tasks.transfer.key_hash import key_digits
+from tasks.transfer.key_hash import hash_digits, key_md5
 from tasks.transfer.slices import Slice, bound
 from tasks.transfer.types import Field, Kind
 from tasks.warehouse.base import STAGING_TABLE, Publication, Row, Staged, State
@@ -115,6 +115,7 @@ class DuckDBWarehouse:
 
     def comparison(self, staged: Staged, key: list[Field]) -> Comparison:
         columns = [quote(field.name) for field in key]
+        md5 = key_md5([key_text(field) for field in key])
         names = {
             "target": self._name(staged.table),
             "staging": self._name(staged.name),
@@ -127,7 +128,8 @@ class DuckDBWarehouse:
             "letter_key": ", ".join(key_in_letter("l", field) for field in key),
             "same": _same(key, "t", "pending"),
             "live": LIVE if staged.soft else "true",
-            "hash": f"cast('0x' || {key_digits([key_text(field) for field in key])} as bigint)",
+            "md5": md5,
+            "hash": f"cast('0x' || {hash_digits(md5)} as bigint)",
             "xor": "bit_xor",
         }
         return Comparison(self.query, names, staged.table)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 
 from tasks.errors import DaybreakError, TransientError
 from tasks.transfer.files import Compression, StagingFile
-from tasks.transfer.key_hash import DIGITS, key_digits
+from tasks.transfer.key_hash import DIGITS, hash_digits, key_md5
 from tasks.transfer.slices import LIMITS, Slice, bound
 from tasks.transfer.types import Field, Kind
 from tasks.warehouse.base import Publication, Row, Staged, State
@@ -109,7 +109,7 @@ class SnowflakeWarehouse:
 
     def comparison(self, staged: Staged, key: list[Field]) -> Comparison:
         columns = [quote(field.name) for field in key]
-        digits = key_digits([key_text(field) for field in key])
+        md5 = key_md5([key_text(field) for field in key])
         named = [(f"{exact(f.name)} as {quote(f.name)}", key_in_letter("l", f)) for f in key]
         names = {
             "target": self._name(staged.table),
@@ -123,7 +123,8 @@ class SnowflakeWarehouse:
             "letter_key": ", ".join(letter for _, letter in named),
             "same": " and ".join(f"t.{column} = pending.{column}" for column in columns),
             "live": LIVE if staged.soft else "true",
-            "hash": f"to_number({digits}, '{'X' * DIGITS}')",
+            "md5": md5,
+            "hash": f"to_number({hash_digits(md5)}, '{'X' * DIGITS}')",
             "xor": "bitxor_agg",
         }
         return Comparison(partial(self._run, "compare"), names, staged.table)
