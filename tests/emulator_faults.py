@@ -89,8 +89,12 @@ class Requests:
 
     async def _query(self, request: Request) -> Response:
         session = self._server.to_token(request)
-        if session in self._ended:
-            return JSONResponse(NO_SESSION)
+        async with self._turns[session]:
+            if session in self._ended:
+                return JSONResponse(NO_SESSION)
+            return await self._run(session, request)
+
+    async def _run(self, session: str, request: Request) -> Response:
         asked = await _asked(request)
         self._write_down(session, asked)
         fault = self._fault(asked["sqlText"])
@@ -104,8 +108,7 @@ class Requests:
         if fault == "unheard":
             self._end(session)
             return Response(status_code=503)
-        async with self._turns[session]:
-            answer: Response = await self._server.query_request(request)
+        answer: Response = await self._server.query_request(request)
         if fault == "unanswered":
             self._end(session)
             return BrokenOff()
