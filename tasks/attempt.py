@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from tasks.config import Table
 from tasks.logs import log
 from tasks.source.snapshot import Snapshot
+from tasks.table import Table
 from tasks.transfer.contract import Contract
 from tasks.transfer.evolution import evolve
 from tasks.transfer.extract import Extract

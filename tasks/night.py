@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 
 from tasks.attempt import Outcome, Prepared
-from tasks.config import Config, Table
+from tasks.config import Config
 from tasks.errors import DaybreakError, SyncFailed
+from tasks.table import Table
 from tasks.transform import Built
 
 #: What came of one table; an exception when it failed.

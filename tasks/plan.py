@@ -8,7 +8,7 @@ from typing import Self
 
 import psycopg
 
-from tasks.config import Config, Table
+from tasks.config import Config
 from tasks.connect import open_source, open_warehouse
 from tasks.errors import ConfigError, DaybreakError
 from tasks.logs import log
@@ -16,6 +16,7 @@ from tasks.source.catalog import Relation, introspect
 from tasks.source.connection import Source
 from tasks.source.demo import seed
 from tasks.source.snapshot import Floor, Keeper, Snapshot
+from tasks.table import Table
 from tasks.transfer.contract import make_contract
 from tasks.transfer.files import sweep
 from tasks.transfer.overwrite import asked_partitions

@@ -7,9 +7,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.attempt import Attempt, Outcome, Prepared, ledger_row, new_id, outcome_of
-from tasks.config import Table
 from tasks.errors import DaybreakError
 from tasks.logs import log
+from tasks.table import Table
 from tasks.warehouse.base import Warehouse
 
 

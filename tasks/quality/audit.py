@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from tasks.config import Breaker
 from tasks.errors import BreakerTripped, PermanentError
+from tasks.table import Breaker
 
 # A share of fewer rows than this says nothing.
 FEWEST_ROWS = 100

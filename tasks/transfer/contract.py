@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from tasks.config import Columns, Table
 from tasks.errors import ConfigError
 from tasks.source.catalog import Column, Relation
+from tasks.table import Columns, Table
 from tasks.transfer.evolution import Shape
 from tasks.transfer.key_hash import COMPARABLE
 from tasks.transfer.masks import Mask

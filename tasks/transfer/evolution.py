@@ -10,9 +10,9 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tasks.config import Table
 from tasks.errors import PermanentError
 from tasks.source.catalog import Column
+from tasks.table import Table
 from tasks.transfer.types import Kind, field_of
 
 # Every value of the first is one of the second, and is spelled alike.

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from tasks.config import Table
 from tasks.errors import ConfigError, PermanentError
+from tasks.table import Table
 from tasks.transfer.types import Field, as_text, convert, parse, unconverted
 
 LETTER = {

@@ -9,9 +9,9 @@ is at least that (tasks/config.py), makes up for it.
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from tasks.config import Table
 from tasks.errors import ConfigError
 from tasks.source.snapshot import Floor
+from tasks.table import Table
 from tasks.transfer.slices import LIMITS, Slice, Value, since, without
 from tasks.transfer.types import INTEGERS, Field, Kind
 

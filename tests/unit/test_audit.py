@@ -2,9 +2,9 @@
 
 import pytest
 
-from tasks.config import Breaker
 from tasks.errors import BreakerTripped, PermanentError
 from tasks.quality.audit import FEWEST_ROWS, check_breaker, check_counts, check_shrink
+from tasks.table import Breaker
 
 LENIENT = Breaker(max_dead_letter_ratio=1)
 

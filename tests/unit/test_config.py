@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.config import Breaker, Config, load_config
+from tasks.config import Config, load_config
 from tasks.errors import ConfigError
+from tasks.table import Breaker
 
 SECRET = "hunter2"
 SOURCE = f"source: {{url: 'postgresql://app:{SECRET}@db/shop'}}\n"

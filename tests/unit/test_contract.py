@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tasks.config import Table
 from tasks.errors import ConfigError
 from tasks.source.catalog import Column, Relation
+from tasks.table import Table
 from tasks.transfer.contract import make_contract
 
 TYPES = {

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tasks.config import Table
 from tasks.errors import PermanentError
 from tasks.source.catalog import Column
+from tasks.table import Table
 from tasks.transfer.evolution import Evolution, Shape, evolve
 
 RETOLD = "its key, cursor, partitions, deletes or choice of columns changed, so it is read in full"

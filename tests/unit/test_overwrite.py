@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from tasks.config import Table
 from tasks.errors import ConfigError
+from tasks.table import Table
 from tasks.transfer.contract import make_contract
 from tasks.transfer.overwrite import asked_partitions, span
 from tests.unit.test_contract import relation

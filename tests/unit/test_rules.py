@@ -7,8 +7,8 @@ from typing import Any, Literal
 import polars as pl
 import pytest
 
-from tasks.config import Rules, Table
 from tasks.errors import ConfigError, PermanentError
+from tasks.table import Rules, Table
 from tasks.transfer.rules import LETTER, Screened, check_accepted, screen
 from tasks.transfer.types import Field, Kind
 

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tasks.config import Table
 from tasks.errors import ConfigError
 from tasks.source.snapshot import Floor
+from tasks.table import Table
 from tasks.transfer.slices import Value
 from tasks.transfer.types import Field, Kind
 from tasks.transfer.watermark import (
