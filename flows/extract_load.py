@@ -11,10 +11,11 @@ from tasks.connect import open_source, open_warehouse
 from tasks.extract import extract
 from tasks.load import load
 from tasks.plan import chosen, relations
-from tasks.publish import publish, recorded, refusal_recorded
+from tasks.publish import given_way, publish, recorded, refusal_recorded
 from tasks.source.connection import Source
 from tasks.source.snapshot import Snapshot
 from tasks.transfer.contract import make_contract
+from tasks.turns import turn
 from tasks.warehouse.base import State, Warehouse
 
 
@@ -42,7 +43,10 @@ def extract_load(
     settings = load_config(Path(config))
     [table_settings] = chosen(settings, [table])
     source = open_source(settings)
-    with open_warehouse(settings, run=run_id, table=table) as warehouse:
+    with (
+        turn(settings, table_settings) as waited,
+        open_warehouse(settings, run=run_id, table=table) as warehouse,
+    ):
         done = warehouse.published(run_id, table_settings.target)
         if done is not None:
             return outcome_of(done, table_settings)
@@ -58,6 +62,8 @@ def extract_load(
                 full_refresh=full_refresh,
                 partitions=partitions or [],
             )
+        if waited and (outcome := given_way(warehouse, attempt)):
+            return outcome
         return _copy(settings, source, warehouse, attempt)
 
 

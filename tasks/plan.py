@@ -15,7 +15,7 @@ from tasks.logs import log
 from tasks.source.catalog import Relation, introspect
 from tasks.source.connection import Source
 from tasks.source.demo import seed
-from tasks.source.snapshot import Floor, Keeper, Snapshot
+from tasks.source.snapshot import Keeper, Snapshot
 from tasks.table import Table
 from tasks.transfer.contract import make_contract
 from tasks.transfer.files import sweep
@@ -117,12 +117,18 @@ def plan(config: Config, tables: list[Table]) -> Iterator[Plan]:
         seed(source.url, config.source.demo.scale)
     with Plan(config, tables, source).open() as planned:
         snapshot, _ = planned.current()
-        report_floor(snapshot.floor)
+        report_snapshot(snapshot)
         yield planned
 
 
-def report_floor(floor: Floor) -> None:
-    """Names what holds the watermarks back for long."""
+def report_snapshot(snapshot: Snapshot) -> None:
+    """Says where tables are not read at one instant, and what holds the watermarks back."""
+    if not snapshot.shared:
+        log.warning(
+            "The source's sessions can't share a snapshot, as behind some poolers and balancers:"
+            " each table is read by one stream, at an instant of its own."
+        )
+    floor = snapshot.floor
     if floor.oldest and floor.clock - floor.oldest > OLD_FLOOR:
         log.warning(
             "A transaction has been open since %s (%s): rows from then on are read again each"

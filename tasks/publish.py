@@ -12,6 +12,8 @@ from tasks.logs import log
 from tasks.table import Table
 from tasks.warehouse.base import Warehouse
 
+OVERTAKEN = "%s: another run published it first, and its rows stand"
+
 
 @task(name="publish", cache_policy=NO_CACHE, persist_result=False)
 def publish(warehouse: Warehouse, prepared: list[Prepared]) -> list[Outcome]:
@@ -22,7 +24,7 @@ def publish(warehouse: Warehouse, prepared: list[Prepared]) -> list[Outcome]:
     with recorded(warehouse, [one.attempt for one in prepared]):
         publications = [one.publication() for one in prepared]
         if not warehouse.publish(publications):
-            log.info("%s: another run published it first, and its rows stand", _names(prepared))
+            log.info(OVERTAKEN, _names(prepared))
             return _kept_back(warehouse, prepared, "superseded")
     for one in prepared:
         name, dead = one.attempt.table.name, f"{one.extracted.rows_dead:,}"
@@ -32,6 +34,16 @@ def publish(warehouse: Warehouse, prepared: list[Prepared]) -> list[Outcome]:
         outcome_of(publication.record, one.attempt.table, one.attempt.evolution.changes)
         for one, publication in zip(prepared, publications, strict=True)
     ]
+
+
+def given_way(warehouse: Warehouse, attempt: Attempt) -> Outcome | None:
+    """What to tell of an attempt that need not read: another run has published since it began."""
+    if warehouse.state(attempt.table.target).version == attempt.state.version:
+        return None
+    log.info(OVERTAKEN, attempt.table.name)
+    record = attempt.record("superseded")
+    warehouse.record(record)
+    return outcome_of(record, attempt.table)
 
 
 def withhold(warehouse: Warehouse, prepared: list[Prepared], why: str) -> list[Outcome]:

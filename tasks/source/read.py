@@ -15,7 +15,12 @@ from psycopg import sql
 from tasks.errors import Interrupted, StaleSnapshot
 from tasks.source.catalog import Relation, introspect
 from tasks.source.connection import Source, source_errors
-from tasks.source.snapshot import Snapshot, check_same_snapshot, import_statements
+from tasks.source.snapshot import (
+    CAN_NOT_IMPORT,
+    Snapshot,
+    check_same_snapshot,
+    import_statements,
+)
 
 # What a stream gathers before it hands a chunk on, in bytes of Arrow memory.
 CHUNK_BYTES = 8 * 1024 * 1024
@@ -72,6 +77,8 @@ def read(
 ) -> None:
     """Runs every query once, over at most `streams` sessions that share the snapshot.
 
+    Where it can't be shared, all queries see one instant all the same, since one session runs them.
+
     Args:
         stream: Opened in each stream's thread; what it yields is called with chunks of about
             `CHUNK_BYTES`, columns as the queries return them.
@@ -100,7 +107,7 @@ def read(
         except BaseException as error:
             failures.append(error)
 
-    readers = min(streams, len(queries))
+    readers = min(streams, len(queries)) if snapshot.shared else 1
     with ThreadPoolExecutor(readers, f"read-{table}") as pool:
         running = [pool.submit(run) for _ in range(readers)]
         while wait(running, POLL_SECONDS).not_done:
@@ -144,7 +151,7 @@ def _join(session: adbc.Connection, snapshot: Snapshot, table: str) -> None:
             for statement in import_statements(snapshot):
                 cursor.execute(statement)
         except adbc.Error as error:
-            if error.sqlstate not in ("22023", "42704", "55000"):
+            if error.sqlstate not in CAN_NOT_IMPORT:
                 raise
             raise StaleSnapshot(
                 "The run's snapshot is gone, since the session that kept it has ended.",

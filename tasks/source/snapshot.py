@@ -6,7 +6,7 @@ taken: whatever commits later carries a cursor at or above it.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from types import TracebackType
 from typing import Any, LiteralString, Self
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tasks.errors import PermanentError, StaleSnapshot
 from tasks.source.catalog import Relation
-from tasks.source.connection import Source, source_errors
+from tasks.source.connection import Source, source_errors, translate
 
 OLDEST = """
 select least(xact_start, query_start), pid, usename, query_start
@@ -33,6 +33,10 @@ select pg_is_in_recovery(), not pg_has_role('pg_read_all_stats', 'usage'),
         where datname = current_database() and state = 'disabled' limit 1),
        quote_ident(current_user)
 """
+
+
+# What a server answers to the name of a snapshot that it does not know, or can't let in.
+CAN_NOT_IMPORT = ("22023", "42704", "55000")
 
 
 class Floor(BaseModel):
@@ -53,7 +57,11 @@ class Floor(BaseModel):
 
 
 class Snapshot(BaseModel):
-    """An exported snapshot; it holds no secret, so it may travel as a flow parameter."""
+    """An exported snapshot; it holds no secret, so it may travel as a flow parameter.
+
+    Where it is not `shared`, since other sessions can't import it, each table is read at an instant
+    of its own by a single session, and the snapshot only says what the floor was before.
+    """
 
     model_config = ConfigDict(frozen=True)
     id: str
@@ -62,6 +70,7 @@ class Snapshot(BaseModel):
     taken_at: datetime
     floor: Floor
     shapes: dict[str, str]
+    shared: bool = True
 
 
 def note_floor(connection: psycopg.Connection) -> Floor:
@@ -183,7 +192,7 @@ class Keeper:
                 "select case when pg_is_in_recovery() then pg_last_wal_replay_lsn()"
                 " else pg_current_wal_lsn() end::text",
             )
-        self._snapshot = Snapshot(
+        snapshot = Snapshot(
             id=name,
             visible=visible,
             lsn=lsn,
@@ -191,14 +200,39 @@ class Keeper:
             floor=floor,
             shapes={table: relation.storage for table, relation in self.relations.items()},
         )
+        self._snapshot = snapshot if self._is_shared(snapshot) else _unshared(snapshot)
+
+    def _is_shared(self, snapshot: Snapshot) -> bool:
+        """Whether another session sees the same instant: not through some poolers and balancers."""
+        with self._source.connect() as other:
+            try:
+                other.execute("begin")
+                for statement in import_statements(snapshot):
+                    other.execute(statement.encode())
+                (seen,) = _one(other, "select pg_current_snapshot()::text")
+            except psycopg.errors.Error as error:
+                if error.sqlstate not in CAN_NOT_IMPORT:
+                    raise translate(error, None) from None
+                return False
+        return bool(seen == snapshot.visible)
 
 
-def import_statements(snapshot: Snapshot) -> tuple[str, str]:
-    """The statements that open a reader's transaction on the snapshot, in order."""
-    return (
-        "set transaction isolation level repeatable read, read only",
-        f"set transaction snapshot {psycopg.sql.Literal(snapshot.id).as_string()}",
+def _unshared(snapshot: Snapshot) -> Snapshot:
+    """A snapshot for readers that can't import it, who may even be on another server."""
+    floor = snapshot.floor.model_copy(
+        update={
+            "unknown": "its snapshot can't be shared, so its sessions may be on several servers",
+            "remedy": "Let the source's URL lead to the primary itself",
+        }
     )
+    return snapshot.model_copy(update={"shared": False, "floor": floor})
+
+
+def import_statements(snapshot: Snapshot) -> Iterator[str]:
+    """The statements that open a reader's transaction on the snapshot, in order."""
+    yield "set transaction isolation level repeatable read, read only"
+    if snapshot.shared:
+        yield f"set transaction snapshot {psycopg.sql.Literal(snapshot.id).as_string()}"
 
 
 def check_same_snapshot(seen: str, snapshot: Snapshot) -> None:
@@ -207,7 +241,7 @@ def check_same_snapshot(seen: str, snapshot: Snapshot) -> None:
     Raises:
         StaleSnapshot: When the reader sees another state of the database.
     """
-    if seen != snapshot.visible:
+    if snapshot.shared and seen != snapshot.visible:
         raise StaleSnapshot(
             "A reader saw another state of the database than the run's snapshot.",
             remedy="The table is read again; see that source.url always leads to one server.",

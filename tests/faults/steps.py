@@ -30,7 +30,7 @@ STEPS = {
     "warehouse prepared": Step("after", f"{WAREHOUSE}.prepare"),
     "before the floor": Step("before", "tasks.source.snapshot:note_floor"),
     "floor noted": Step("after", "tasks.source.snapshot:note_floor"),
-    "snapshot taken": Step("before", "tasks.plan:report_floor"),
+    "snapshot taken": Step("before", "tasks.plan:report_snapshot"),
     "before the lock": Step("before", "tasks.transfer.extract:guarded"),
     "before the first read": Step("before", "tasks.transfer.extract:read"),
     "chunk read": Step("before", "tasks.transfer.extract:screen"),

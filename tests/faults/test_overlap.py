@@ -7,8 +7,8 @@ import pytest
 
 from flows.daily import daily
 from tasks.errors import PermanentError
-from tests.conftest import ON_BOTH, Night, Run, says
-from tests.faults.conftest import Copied, Strike, few_of
+from tests.conftest import ON_BOTH, Night, Run, Start, ended, says
+from tests.faults.conftest import ROWS, Copied, Strike, few_of
 from tests.faults.steps import once
 
 OUTCOMES = "select table_name, outcome from raw.sync_runs order by finished_at"
@@ -59,6 +59,23 @@ def test_a_second_process_is_refused_while_the_first_goes_on(
     out, _ = first.communicate("\n", timeout=120)
     assert first.returncode == 0, out
     copied.equals_source()
+
+
+@pytest.mark.parametrize("warehouse", ["snowflake"], indirect=True)
+def test_a_run_beside_another_waits_its_turn_and_reads_nothing_that_the_other_has_published(
+    copied: Copied, stopped: Callable[[str], subprocess.Popen[str]], start_daily: Start
+) -> None:
+    first = stopped("chunk read")
+    second = start_daily("--config", copied.config, "--skip-dbt")
+    assert second.stdout is not None
+    told = next(line for line in second.stdout if "waits" in line)
+    assert "another run is copying it, and this one waits" in told
+    first.communicate("\n", timeout=120)
+    assert first.returncode == 0
+    says(ended(second), 0, "superseded")
+    copied.equals_source()
+    read = copied.warehouse("select outcome, rows_read from raw.sync_runs")
+    assert sorted(read) == [("published", ROWS)] * 4 + [("superseded", 0)] * 2
 
 
 @pytest.mark.usefixtures("night")

@@ -1,19 +1,14 @@
 """The watermark on a real source: nothing slips past it, whatever the cursor is and holds."""
 
-import subprocess
-import sys
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
 from tasks.errors import ConfigError, PermanentError
-from tasks.source import embedded
 from tasks.source.snapshot import Floor, note_floor
-from tests.conftest import ON_BOTH, ROOT, Sync
+from tests.conftest import ON_BOTH, Sync
 from tests.warehouses import Copy
 
 BY = {"name": "t", "mode": "incremental", "cursor": "at", "lag": "0"}
@@ -266,35 +261,3 @@ def test_a_role_whose_activity_is_not_tracked_is_named(
         pytest.raises(ConfigError, match=r'ALTER ROLE "Blind Eye" SET track_activities = on'),
     ):
         sync(table, url=source_url)
-
-
-STANDBY = """
-import sys
-from pathlib import Path
-import psycopg
-from tasks.source import embedded
-embedded.SETTINGS = (*embedded.SETTINGS, "max_wal_senders=1", "wal_level=replica")
-with psycopg.connect(embedded.start(Path(sys.argv[1])), autocommit=True) as primary:
-    primary.execute("create table t (id int primary key, at timestamptz default now())")
-    primary.execute("insert into t select generate_series(1, 1000)")
-"""
-
-
-@pytest.fixture
-def standby_url(open_path: Path) -> Iterator[str]:
-    """A standby whose primary is gone; it holds a table of 1,000 rows."""
-    subprocess.run([sys.executable, "-c", STANDBY, open_path], cwd=ROOT, check=True, timeout=120)
-    (open_path / "data" / "standby.signal").touch()
-    yield embedded.start(open_path)
-    embedded._leave(open_path)
-
-
-def test_a_standby_needs_a_lag_that_somebody_wrote_and_is_read_like_any_source(
-    standby_url: str, sync: Sync, warehouse: Copy
-) -> None:
-    table = {"name": "t", "mode": "incremental", "cursor": "at"}
-    with pytest.raises(ConfigError, match=r"is a standby.*Read from the primary, or write a lag"):
-        sync(table, url=standby_url)
-    for _ in range(2):
-        sync({**table, "lag": "1h"}, url=standby_url)
-    assert len(ids(warehouse)) == 1000
