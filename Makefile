@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 UV = $(shell command -v uv || echo .uv/bin/uv)
 
-.PHONY: run bad-day test faults lint check bench peers blocks check-warehouse lock docs clean
+.PHONY: run bad-day test long lint check bench peers blocks check-warehouse lock docs clean
 
 run: .venv/ready ## a night: a day passes in the demo shop, and is copied, built and judged
 	@$(PY) flows/daily.py $(ARGS)
@@ -14,8 +14,8 @@ bad-day: .venv/ready ## a night on which the quality gate must fail
 test: .venv/ready ## every test
 	@$(PY) -m pytest -n auto --dist worksteal $(ARGS)
 
-faults: .venv/ready ## the long form of the tests that strike at running nights: half an hour
-	@$(PY) -m pytest tests/faults -m "long or not long" $(ARGS)
+long: .venv/ready ## what `make test` leaves out: the long forms of tests, most of tests/faults
+	@$(PY) -m pytest -m long -n auto --dist worksteal $(ARGS)
 
 lint: .venv/ready ## style and types
 	@$(PY) -m ruff format --check .

@@ -5,13 +5,21 @@ import pytest
 import yaml
 
 from tasks.source import demo
-from tests.conftest import ON_BOTH, ROOT, Run, Write, says
+from tests.conftest import ROOT, Run, Write, says
 from tests.warehouses import Copy
 
 
-@ON_BOTH
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("deletes", ["hard", "soft"])
+@pytest.mark.parametrize(
+    ("warehouse", "deletes"),
+    [
+        ("duckdb", "soft"),
+        ("snowflake", "hard"),
+        pytest.param("duckdb", "hard", marks=pytest.mark.long),
+        pytest.param("snowflake", "soft", marks=pytest.mark.long),
+    ],
+    indirect=["warehouse"],
+)
 def test_the_models_follow_what_left_the_source(
     deletes: str,
     source: psycopg.Connection,
