@@ -102,6 +102,6 @@ def recorded_account() -> Iterator[RecordedAccount]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         account.port = server.server_port
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         yield account
         server.shutdown()
