@@ -24,6 +24,8 @@ SCHEMA = ROOT / "deployments" / "tables.schema.json"
 README = ROOT / "README.md"
 VARIABLE = r"^\$\{\w+(:-[^}]*)?\}$"
 ISO_DURATION = re.compile(r"P(\d+D)?T?(\d+H)?(\d+M)?(\d+S)?")
+# How the settings of several are called.
+MANY: dict[Any, str] = {list: "[]", dict: ".COLUMN"}
 # What NATIVE and AS_TEXT don't name: label, base type, modifier, category.
 OTHER_TYPES = [
     ("numeric(p,s), p <= 38, 0 <= s <= min(p,37)", "numeric", (38 << 16) + 9 + 4, "N"),
@@ -76,7 +78,7 @@ def _settings(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldI
         nested = next((part for part in _parts(field.annotation) if _is_model(part)), None)
         yield path, field
         if nested:
-            many = "[]" if get_origin(field.annotation) is list else ""
+            many = MANY.get(get_origin(field.annotation), "")
             yield from _settings(nested, f"{path}{many}.")
 
 

@@ -1,6 +1,6 @@
 """The types of the configuration's values: each refuses what it can't mean and says what it can."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -95,6 +95,13 @@ def _spelled(value: Any) -> Any:
     return str(value) if type(value) is int else value
 
 
+def _spelled_bound(value: Any) -> Any:
+    """Numbers and dates as text, which is read as a value of the column's type later."""
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ")
+    return str(value) if isinstance(value, int | float | date) else value
+
+
 def _for_every_column(value: Any) -> Any:
     return value if isinstance(value, dict) else {EVERY: value}
 
@@ -115,7 +122,12 @@ Name = Annotated[str, Field(min_length=1)]
 Names = Annotated[list[Name], AfterValidator(_distinct)]
 Value = Annotated[str, BeforeValidator(_spelled)]
 Accepted = dict[Name, Annotated[list[Value], Field(min_length=1)]]
+Bound = Annotated[
+    str, BeforeValidator(_spelled_bound), WithJsonSchema({"type": ["number", "string"]})
+]
+Count = Annotated[int, Field(ge=0)]
 Ratio = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, le=1)]
+Growth = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0)]
 Ratios = dict[Name, Ratio]
 RATIO_SCHEMA = {"type": "number", "minimum": 0, "maximum": 1}
 RatioOrRatios = Annotated[

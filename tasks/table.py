@@ -20,6 +20,9 @@ from pydantic import (
 from tasks.fields import (
     EVERY,
     Accepted,
+    Bound,
+    Count,
+    Growth,
     Lag,
     Name,
     Names,
@@ -70,15 +73,60 @@ class Columns(Model):
         return [name for name, mask in self.mask.items() if mask == "drop"]
 
 
+class Between(Model):
+    """Ends, both of them inside; one may be left open."""
+
+    @model_validator(mode="after")
+    def _has_an_end(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("expected min, max or both")
+        return self
+
+
+class Range(Between):
+    """Smallest and largest value of a column."""
+
+    min: Bound | None = Field(None, description="Smallest value, of the column's type.")
+    max: Bound | None = Field(None, description="Largest value.")
+
+
+class Lengths(Between):
+    """Shortest and longest text of a column."""
+
+    min: Count | None = Field(None, description="Fewest characters.")
+    max: Count | None = Field(None, description="Most characters.")
+
+
 class Rules(Model):
-    """What a row must meet to be published; others become dead letters."""
+    """What a row must meet to be published; others become dead letters.
+
+    Only not_null refuses a NULL.
+    """
 
     not_null: Names = Field([], description="Columns that must hold a value.")
-    accepted: Accepted = Field({}, description="Allowed values of a column (or NULL).")
+    accepted: Accepted = Field({}, description="Allowed values of a column.")
+    range: dict[Name, Range] = Field({}, description="Smallest and largest value of a column.")
+    regex: dict[Name, Name] = Field({}, description="Pattern that a text has to contain.")
+    length: dict[Name, Lengths] = Field({}, description="Fewest and most characters of a text.")
+    expression: dict[Name, Name] = Field(
+        {}, description="Conditions in SQL over one row, each under a name of its own."
+    )
+
+    @model_validator(mode="after")
+    def _own_names(self) -> Self:
+        if taken := sorted({*self.expression} & {"unrepresentable", *Rules.model_fields}):
+            raise ValueError(f"expected another name than {taken[0]}, which is a rule's")
+        return self
+
+    @property
+    def by_value(self) -> dict[str, list[str]]:
+        """The columns whose values each rule judges, those of expressions apart."""
+        rules = {name: getattr(self, name) for name in ("accepted", "range", "regex", "length")}
+        return {name: list(columns) for name, columns in rules.items()}
 
 
 class Breaker(Model):
-    """When a batch is too bad to publish. Ratios are judged from 100 rows up."""
+    """When a batch is too bad to publish. Ratios of its rows are judged from 100 rows up."""
 
     max_null_ratio: RatioOrRatios = Field(
         {}, description="Largest share of NULLs, of every column or of those named."
@@ -87,6 +135,10 @@ class Breaker(Model):
     max_shrink_ratio: Ratio = Field(
         0.5, description="Largest share of rows a full replacement may lose."
     )
+    max_growth_ratio: Growth | None = Field(
+        None, description="Largest share of its rows that the copy may gain."
+    )
+    min_rows: Count | None = Field(None, description="Fewest rows of a batch.")
 
     def null_ratios(self, columns: list[str]) -> dict[str, float]:
         """The largest share of NULLs of each judged column; a number means every column."""
@@ -166,8 +218,9 @@ class Table(Model):
             name for name in (*self.key, self.cursor, self.partition_by) if name in changed
         ]:
             yield f"key, cursor and partition_by as they are; {lost[0]} is not copied so"
-        if masked := sorted({*self.rules.accepted} & {*self.columns.mask}):
-            yield f"no accepted values of {masked[0]}, which is masked before they are compared"
+        judged = [(rule, name) for rule, names in self.rules.by_value.items() for name in names]
+        if masked := [f"{rule} of {name}" for rule, name in judged if name in self.columns.mask]:
+            yield f"no rules.{masked[0]}, which is masked before it is judged"
         if self.cursor_timezone and isinstance(self.lag, timedelta):
             shift = clock_shift(self.cursor_timezone)
             if shift and self.lag < max(shift, timedelta(hours=1)):
@@ -180,3 +233,9 @@ class Table(Model):
     def target(self) -> str:
         """Name of the copy in the warehouse's raw schema."""
         return self.name.rsplit(".", 1)[-1]
+
+    @property
+    def screening(self) -> list[str]:
+        """What decides which rows are held back, spelled out where it is not the default."""
+        changed = self.model_dump_json(include={"rules", "unrepresentable"}, exclude_defaults=True)
+        return [] if changed == "{}" else [changed]

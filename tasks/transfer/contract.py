@@ -10,7 +10,7 @@ from tasks.table import Columns, Table
 from tasks.transfer.evolution import Shape
 from tasks.transfer.key_hash import COMPARABLE
 from tasks.transfer.masks import Mask
-from tasks.transfer.rules import check_accepted
+from tasks.transfer.row_rules import RowRule, row_rules
 from tasks.transfer.types import INTEGERS, Field, Kind, field_of
 
 #: Columns of a copy that are not the source's.
@@ -27,6 +27,7 @@ class Contract:
     relation: Relation
     fields: list[Field]
     key: list[str]
+    rules: list[RowRule]
 
     @property
     def shape(self) -> Shape:
@@ -34,6 +35,7 @@ class Contract:
         table, names = self.table, {field.name for field in self.fields}
         others = [f"{field.name}{field.mask.fingerprint}" for field in self.fields if field.mask]
         others += ["soft"] if table.deletes == "soft" else []
+        others += table.screening
         return Shape(
             relation=self.relation.shape,
             database=self.relation.database,
@@ -74,13 +76,14 @@ def make_contract(table: Table, relation: Relation) -> Contract:
     _check_names(table, names, [column.name for column in relation.columns])
     _check_distinct(table, names)
     key = table.key or list(relation.primary_key)
+    fields = [_field(table.columns, column) for column in copied]
     contract = Contract(
         table,
         relation,
-        [_field(table.columns, column) for column in copied],
+        fields,
         key if set(key) <= set(names) - set(table.columns.mask) else [],
+        row_rules(table, fields),
     )
-    check_accepted(table, contract.fields)
     if table.cursor:
         _check_cursor(table, contract.cursor)
         _check_has_key(contract)
@@ -111,7 +114,7 @@ def _check_names(table: Table, copied: list[str], there: list[str]) -> None:
         "columns.exclude": table.columns.exclude,
         "columns.mask": list(table.columns.mask),
         "rules.not_null": table.rules.not_null,
-        "rules.accepted": list(table.rules.accepted),
+        **{f"rules.{rule}": names for rule, names in table.rules.by_value.items()},
         "breaker.max_null_ratio": list(table.breaker.null_ratios([])),
     }
     for setting, names in named.items():

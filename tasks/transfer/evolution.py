@@ -178,7 +178,7 @@ def _changes(match: _Match, old: Shape, new: Shape) -> Iterator[str]:
         filled = f", and older rows may hold a value in it, {READ_IN_FULL}"
         yield f"column {column.name} is new{filled if column.filled else ''}"
     if _is_retold(old, new) and not match.moved:
-        yield f"its key, cursor, partitions, deletes or choice of columns changed, {READ_IN_FULL}"
+        yield f"its key, cursor, partitions, deletes, rules or columns changed, {READ_IN_FULL}"
 
 
 def _refused(match: _Match, old: Shape, new: Shape, table: Table) -> Iterator[str]:

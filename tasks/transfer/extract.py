@@ -106,7 +106,9 @@ def read_rows(
         with staging.stream("rows") as rows, staging.stream("letters") as letters:
 
             def handle(chunk: pl.DataFrame) -> None:
-                screened = screen(chunk, contract.fields, contract.table, contract.key)
+                screened = screen(
+                    chunk, contract.fields, contract.table, contract.key, contract.rules
+                )
                 rows.write(screened.good)
                 letters.write(screened.letters)
                 with lock:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from tasks.errors import ConfigError, PermanentError
+from tasks.errors import PermanentError
 from tasks.table import Table
-from tasks.transfer.types import Field, as_text, convert, parse, unconverted
+from tasks.transfer.row_rules import RowRule
+from tasks.transfer.types import Field, as_text, convert, unconverted
 
 LETTER = {
     "row_key": pl.String,
@@ -35,17 +36,33 @@ class Screened:
 
 @dataclass(frozen=True)
 class Violation:
+    """Rows that break a rule, and the columns that it judges them by."""
+
     rule: str
-    column: str
+    columns: tuple[str, ...]
     rows: pl.Series
 
+    @property
+    def column(self) -> str:
+        return ", ".join(self.columns)
 
-def screen(read: pl.DataFrame, fields: list[Field], table: Table, key: list[str]) -> Screened:
+    @property
+    def value(self) -> pl.Expr:
+        """The offending text; where it is of several columns, as JSON."""
+        if len(self.columns) == 1:
+            return pl.col(self.columns[0])
+        return pl.struct(self.columns).struct.json_encode()
+
+
+def screen(
+    read: pl.DataFrame, fields: list[Field], table: Table, key: list[str], rules: list[RowRule]
+) -> Screened:
     """Masks and converts a chunk, and holds back the rows that break a rule.
 
     Args:
         read: The chunk as the source sent it.
         key: Columns that identify a row in its letter; the whole row when empty.
+        rules: Those of the table (tasks/transfer/row_rules.py).
 
     Raises:
         PermanentError: When a value has no place in its type and `unrepresentable` is `fail`.
@@ -61,28 +78,12 @@ def screen(read: pl.DataFrame, fields: list[Field], table: Table, key: list[str]
     if broken and table.unrepresentable == "fail":
         raise _refusal(read, broken[0], fields, table)
     unfit = {violation.column: violation for violation in broken}
-    broken += _broken_rules(converted, fields, table, unfit)
+    broken += _broken_rules(converted, rules, unfit)
     if not broken:
         return Screened(converted, converted, pl.DataFrame(schema=LETTER), 0, coerced)
     dead = pl.select(pl.any_horizontal([violation.rows for violation in broken])).to_series()
     letters = pl.concat([_letters(read, violation, fields, key) for violation in broken])
     return Screened(converted.filter(~dead), converted, letters, int(dead.sum()), coerced)
-
-
-def check_accepted(table: Table, fields: list[Field]) -> None:
-    """Refuses accepted values that their column can't hold.
-
-    Raises:
-        ConfigError: Naming the column, its type and the values.
-    """
-    for item in fields:
-        values = pl.Series(table.rules.accepted.get(item.name, []), dtype=pl.String)
-        if wrong := values.filter(parse(values, item).is_null()).to_list():
-            raise ConfigError(
-                f"rules.accepted.{item.name} lists {', '.join(wrong)}, and it is a {item.kind}.",
-                remedy="Write values of the column's type, as PostgreSQL spells them.",
-                table=table.name,
-            )
 
 
 def _unrepresentable(
@@ -91,25 +92,18 @@ def _unrepresentable(
     for item in fields:
         rows = unconverted(read, converted, item)
         if rows is not None:
-            yield Violation("unrepresentable", item.name, rows)
+            yield Violation("unrepresentable", (item.name,), rows)
 
 
 def _broken_rules(
-    chunk: pl.DataFrame, fields: list[Field], table: Table, unrepresentable: dict[str, Violation]
+    chunk: pl.DataFrame, rules: list[RowRule], unrepresentable: dict[str, Violation]
 ) -> Iterator[Violation]:
-    by_name = {item.name: item for item in fields}
-    for name in table.rules.not_null:
-        rows = chunk[name].is_null()
-        if name in unrepresentable:
-            rows = rows & ~unrepresentable[name].rows
+    for rule in rules:
+        rows = rule.broken(chunk)
+        if rule.name == "not_null" and (unfit := unrepresentable.get(rule.columns[0])):
+            rows = rows & ~unfit.rows
         if rows.any():
-            yield Violation("not_null", name, rows)
-    for name, values in table.rules.accepted.items():
-        column = chunk[name]
-        accepted = parse(pl.Series(values), by_name[name])
-        rows = column.is_not_null() & ~column.is_in(accepted.implode())
-        if rows.any():
-            yield Violation("accepted", name, rows)
+            yield Violation(rule.name, rule.columns, rows)
 
 
 def _letters(
@@ -121,7 +115,7 @@ def _letters(
         pl.struct(key or rows.columns).struct.json_encode().alias("row_key"),
         pl.lit(violation.rule).alias("rule"),
         pl.lit(violation.column).alias("column_name"),
-        pl.col(violation.column).alias("value"),
+        violation.value.alias("value"),
         pl.struct(rows.columns).struct.json_encode().alias("record"),
     )
 

@@ -215,7 +215,7 @@ def test_a_bad_duration_is_refused_with_examples(load: Load, path: Path, written
         ),
         (
             "columns: {mask: {a: redact}}, rules: {accepted: {a: [x]}}",
-            "expected no accepted values of a, which is masked before they are compared",
+            "expected no rules.accepted of a, which is masked before it is judged",
         ),
         (
             "key: [id], columns: {as: {id: text}}",
@@ -319,6 +319,13 @@ def test_the_number_of_wrong_settings_is_told(load: Load) -> None:
         ("mode: incremental, cursor: ''", "cursor: string should have at least 1 character"),
         ("rules: {accepted: {a: []}}", "rules.accepted.a: list should have at least 1 item"),
         ("rules: {not_null: [true]}", "rules.not_null[0]: input should be a valid string"),
+        ("rules: {range: {a: {}}}", "rules.range.a: expected min, max or both"),
+        ("rules: {range: {a: {min: true}}}", "rules.range.a.min: expected no true or false"),
+        ("rules: {length: {a: {min: -1}}}", "rules.length.a.min: input should be greater"),
+        ("rules: {regex: {a: ''}}", "rules.regex.a: string should have at least 1 character"),
+        ("rules: {expression: {regex: a > 1}}", "rules: expected another name than regex"),
+        ("breaker: {max_growth_ratio: -1}", "breaker.max_growth_ratio: input should be greater"),
+        ("breaker: {min_rows: true}", "breaker.min_rows: expected no true or false"),
         ("partitions: true", "partitions: expected no true or false"),
         ("lag: false", "lag: expected no true or false"),
         ("breaker: {max_null_ratio: true}", "breaker.max_null_ratio: expected no true or false"),
@@ -334,6 +341,16 @@ def test_a_value_that_can_mean_nothing_is_refused(load: Load, setting: str, comp
 def test_accepted_numbers_are_taken_as_they_are_spelled(load: Load) -> None:
     table = load(SOURCE + "tables: [{name: a, rules: {accepted: {code: [1, x]}}}]\n").tables[0]
     assert table.rules.accepted == {"code": ["1", "x"]}
+
+
+def test_the_ends_of_a_range_are_taken_as_they_are_spelled(load: Load) -> None:
+    ends = "{n: {min: 0, max: 0.5}, d: {min: 2026-01-31}, at: {max: 2026-01-31 09:30:00+01:00}}"
+    table = load(SOURCE + f"tables: [{{name: a, rules: {{range: {ends}}}}}]\n").tables[0]
+    assert [(ends.min, ends.max) for ends in table.rules.range.values()] == [
+        ("0", "0.5"),
+        ("2026-01-31", None),
+        (None, "2026-01-31 09:30:00+01:00"),
+    ]
 
 
 def test_the_field_of_a_wrong_null_ratio_is_as_written_in_the_file(load: Load) -> None:

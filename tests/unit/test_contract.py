@@ -59,6 +59,9 @@ def test_a_table_that_is_as_configured_is_accepted(settings: dict[str, Any]) -> 
         ({**BY, "cursor": "nope"}, "cursor names nope"),
         ({**OVERWRITTEN, "partition_by": "nope"}, "partition_by names nope"),
         ({"columns": {"exclude": list(TYPES)}}, "no column to copy"),
+        ({"rules": {"regex": {"nope": "a"}}}, "rules.regex names nope"),
+        ({"rules": {"length": {"note": {"max": 1}, "nope": {"max": 1}}}}, "length names nope"),
+        ({"rules": {"range": {"number": {"min": "x"}}}}, "rules.range.number lists x"),
         ({**BY, "cursor": "note"}, "note, a text, has to be a timestamp, date or integer"),
         ({**BY, "cursor": "local"}, "has no time zone.*cursor_timezone: the zone"),
         ({**BY, "cursor": "day"}, "has no time zone.*cursor_timezone: the zone"),
@@ -101,11 +104,20 @@ def test_rows_that_are_only_added_need_no_key() -> None:
         {"cursor": "local", "cursor_timezone": "Asia/Kolkata"},
         {"cursor": "at", "columns": {"exclude": ["note"]}},
         {"cursor": "at", "deletes": "soft"},
+        {"cursor": "at", "rules": {"range": {"number": {"min": 0}}}},
+        {"cursor": "at", "unrepresentable": "null"},
     ],
 )
-def test_another_key_cursor_zone_or_choice_of_columns_is_another_shape(
+def test_another_key_cursor_zone_screen_or_choice_of_columns_is_another_shape(
     settings: dict[str, Any],
 ) -> None:
     first = make_contract(Table(name="t", cursor="at", **BY), relation())
     other = make_contract(Table(name="t", **settings, **BY), relation())
     assert first.shape != other.shape
+
+
+def test_rules_that_say_what_is_so_anyway_leave_the_shape_alone() -> None:
+    said = {"rules": {"not_null": []}, "unrepresentable": "dead_letter"}
+    first = make_contract(Table(name="t", **BY, cursor="at"), relation())
+    same = make_contract(Table(name="t", **BY, cursor="at", **said), relation())
+    assert first.shape == same.shape

@@ -10,7 +10,7 @@ from tasks.source.catalog import Column
 from tasks.table import Table
 from tasks.transfer.evolution import Evolution, Shape, evolve
 
-RETOLD = "its key, cursor, partitions, deletes or choice of columns changed, so it is read in full"
+RETOLD = "its key, cursor, partitions, deletes, rules or columns changed, so it is read in full"
 TABLE = Table(name="t")
 
 

@@ -1,15 +1,15 @@
 """The screen: which rows are good, which are dead, and what their letters say."""
 
 import json
-from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 import polars as pl
 import pytest
 
-from tasks.errors import ConfigError, PermanentError
+from tasks.errors import PermanentError
 from tasks.table import Rules, Table
-from tasks.transfer.rules import LETTER, Screened, check_accepted, screen
+from tasks.transfer.row_rules import row_rules
+from tasks.transfer.rules import LETTER, Screened, screen
 from tasks.transfer.types import Field, Kind
 
 Policy = Literal["dead_letter", "null", "fail"]
@@ -20,7 +20,6 @@ FIELDS = [
 ]
 STRICT = Rules(not_null=["status", "amount"], accepted={"status": ["placed", "shipped"]})
 GOOD = (1, "placed", "1.00")
-NOON = datetime(2026, 1, 31, 12)
 NAN = (2, "placed", "NaN")
 
 
@@ -37,7 +36,7 @@ def screened(
         orient="row",
     )
     table = Table(name="orders", rules=rules, unrepresentable=policy)
-    return screen(read, FIELDS, table, list(key))
+    return screen(read, FIELDS, table, list(key), row_rules(table, FIELDS))
 
 
 @pytest.mark.parametrize(
@@ -80,6 +79,13 @@ def test_a_letter_of_a_table_without_a_key_is_identified_by_the_whole_row() -> N
     assert letter["row_key"] == letter["record"]
 
 
+def test_a_letter_of_an_expression_holds_every_value_that_it_read() -> None:
+    rules = Rules(expression={"dear when shipped": "status <> 'shipped' or amount >= 10"})
+    [letter] = screened(GOOD, (2, "shipped", "9.99"), rules=rules).letters.to_dicts()
+    assert (letter["rule"], letter["column_name"]) == ("dear when shipped", "status, amount")
+    assert json.loads(letter["value"]) == {"status": "shipped", "amount": "9.99"}
+
+
 @pytest.mark.parametrize("rows", [(), (GOOD,), (GOOD, (2, "shipped", "2.00"))])
 def test_good_rows_pass_whole_and_without_letters(rows: tuple[tuple[Any, ...], ...]) -> None:
     result = screened(*rows)
@@ -94,41 +100,6 @@ def test_letters_have_the_same_columns_whether_or_not_there_are_any() -> None:
 
 def test_null_is_accepted_where_values_are_listed() -> None:
     assert screened((1, None, None), rules=Rules(accepted={"status": ["placed"]})).dead == 0
-
-
-@pytest.mark.parametrize(
-    ("value", "item", "accepted", "other"),
-    [
-        (7, Field("x", Kind.INT64), "7", "8"),
-        (0.1, Field("x", Kind.FLOAT64), "0.10", "0.2"),
-        ("1.00", Field("x", Kind.DECIMAL, 5, 2, "text"), "1", "1.01"),
-        (True, Field("x", Kind.BOOLEAN), "true", "false"),
-        (b"\xff", Field("x", Kind.BINARY), "FF", "fe"),
-        (date(2026, 1, 31), Field("x", Kind.DATE), "2026-01-31", "2026-01-30"),
-        (NOON, Field("x", Kind.TIMESTAMP), "2026-01-31 12:00:00.0", "2026-01-31 12:00:01"),
-        (
-            NOON.replace(tzinfo=UTC),
-            Field("x", Kind.TIMESTAMPTZ),
-            "2026-01-31 13:00:00+01:00",
-            "2026-01-31 12:00:00+01",
-        ),
-        ("12:00:00", Field("x", Kind.TIME, read_as="text"), "12:00:00.0", "12:00:01"),
-        ("a0ee", Field("x", Kind.UUID, read_as="text"), "A0EE", "b0ee"),
-        ("7 days", Field("x", Kind.TEXT, read_as="text"), "7 days", "1 week"),
-    ],
-)
-def test_accepted_values_are_compared_as_values_of_the_columns_type(
-    value: Any, item: Field, accepted: str, other: str
-) -> None:
-    for listed, dead in (accepted, 0), (other, 1):
-        table = Table(name="orders", rules=Rules(accepted={"x": [listed]}))
-        assert screen(pl.DataFrame({"x": [value]}), [item], table, []).dead == dead
-
-
-def test_an_accepted_value_that_its_column_cant_hold_is_refused() -> None:
-    table = Table(name="orders", rules=Rules(accepted={"id": ["1", "one"], "status": ["one"]}))
-    with pytest.raises(ConfigError, match=r"orders: rules.accepted.id lists one, .* an? int64"):
-        check_accepted(table, FIELDS)
 
 
 def test_null_policy_stores_the_row_without_the_value_and_counts_it() -> None:

@@ -1,0 +1,50 @@
+"""Dead letters from night to night: which rows are held back, and what their letters say of them."""
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.conftest import ON_BOTH, Sync
+from tests.warehouses import Copy
+
+pytestmark = ON_BOTH
+TABLE = {
+    "name": "t",
+    "mode": "incremental",
+    "cursor": "at",
+    "lag": "0",
+    "breaker": {"max_dead_letter_ratio": 1},
+}
+STRICT = {**TABLE, "rules": {"accepted": {"note": ["a"]}}}
+MAKE = """
+create table t (id int primary key, note text default 'a', at timestamptz default clock_timestamp());
+insert into t select g, 'a', now() - interval '1 day' from generate_series(1, 9) g;
+"""
+
+
+def copied(warehouse: Copy) -> list[int]:
+    return sorted(number for (number,) in warehouse("select id from raw.t"))
+
+
+def letters(warehouse: Copy, columns: str = "row_key, rule") -> list[tuple[Any, ...]]:
+    """Of the open dead letters."""
+    return sorted(warehouse(f"select {columns} from raw.dead_letters where closed_at is null"))
+
+
+@pytest.mark.parametrize("changed", [{"rules": {}}, {"unrepresentable": "null"}])
+def test_a_night_after_its_rules_changed_judges_every_row_anew(
+    changed: dict[str, Any], source: psycopg.Connection, sync: Sync, warehouse: Copy
+) -> None:
+    source.execute(MAKE + "alter table t add day date; update t set day = 'infinity' where id = 1")
+    source.execute("update t set note = 'b' where id = 2")
+    sync(TABLE)
+    assert copied(warehouse) == [*range(2, 10)]
+    assert sync(STRICT).rows_read == 9
+    assert copied(warehouse) == [*range(3, 10)]
+    assert letters(warehouse) == [('{"id":"1"}', "unrepresentable"), ('{"id":"2"}', "accepted")]
+    assert sync(STRICT).rows_read < 9
+    sync({**STRICT, **changed})
+    mended = 2 if "rules" in changed else 1
+    assert copied(warehouse) == [mended, *range(3, 10)]
+    assert letters(warehouse, "row_key") == [(f'{{"id":"{3 - mended}"}}',)]
