@@ -29,7 +29,7 @@ from tasks.connect import open_warehouse
 from tasks.errors import StaleSnapshot, TransientError
 from tasks.logs import log
 from tasks.night import Night, Result, outdated
-from tasks.plan import Plan, chosen, plan
+from tasks.plan import Plan, chosen, forced, plan
 from tasks.publish import publish, withhold
 from tasks.report import report
 from tasks.retry import JITTER, delays, is_transient
@@ -48,6 +48,7 @@ def daily(
     tables: list[str] | None = None,
     full_refresh: bool = False,
     partitions: list[str] | None = None,
+    force: list[str] | None = None,
     skip_dbt: bool = False,
     skip_quality: bool = False,
 ) -> None:
@@ -58,17 +59,20 @@ def daily(
         tables: Names of the tables to copy; all of them when empty.
         full_refresh: Read whole tables and rebuild incremental models from nothing.
         partitions: Rewrite these and no others, of tables with mode partition_overwrite.
+        force: Names of tables to publish this once, whatever their breakers say.
         skip_dbt: Leave the models as they are.
         skip_quality: Don't measure.
     """
     settings = load_config(Path(config))
+    copied = chosen(settings, tables)
     night = Night(
         run_id=str(flow_run.id),
         config=config,
         settings=settings,
-        tables=chosen(settings, tables),
+        tables=copied,
         full_refresh=full_refresh,
         partitions=partitions or [],
+        forced=forced(copied, force or []),
     )
     try:
         sync(night)
@@ -132,6 +136,7 @@ def sync_table(table: str, night: Night, planned: Plan) -> Outcome | Prepared:
             states[table],
             night.full_refresh,
             night.partitions,
+            table in night.forced,
         )
     except TransientError as error:
         log.warning("%s", error.about(table))

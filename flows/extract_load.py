@@ -9,7 +9,7 @@ from tasks.compare import compare
 from tasks.config import Config, load_config
 from tasks.connect import open_source, open_warehouse
 from tasks.extract import extract
-from tasks.load import load
+from tasks.load import audit, load
 from tasks.plan import chosen, relations
 from tasks.publish import given_way, publish, recorded, refusal_recorded
 from tasks.source.connection import Source
@@ -28,6 +28,7 @@ def extract_load(
     state: State,
     full_refresh: bool = False,
     partitions: list[str] | None = None,
+    forced: bool = False,
 ) -> Outcome | Prepared:
     """Copies one table; where tables are published together, up to its publish.
 
@@ -39,6 +40,7 @@ def extract_load(
         state: How far the copy was before the snapshot was taken.
         full_refresh: Read the whole table whatever its mode.
         partitions: Rewrite these and no others.
+        forced: Publish whatever its breaker says.
     """
     settings = load_config(Path(config))
     [table_settings] = chosen(settings, [table])
@@ -61,6 +63,8 @@ def extract_load(
                 state=state,
                 full_refresh=full_refresh,
                 partitions=partitions or [],
+                copied=warehouse.rows(table_settings.target),
+                forced=forced,
             )
         if waited and (outcome := given_way(warehouse, attempt)):
             return outcome
@@ -76,6 +80,7 @@ def _copy(
         prepared = load(warehouse, attempt, extracted)
         if prepared.is_compared:
             prepared = compare(source, warehouse, prepared, config.source.streams, files)
+        audit(warehouse, prepared)
     if config.publish == "together":
         return prepared
     [outcome] = publish(warehouse, [prepared])

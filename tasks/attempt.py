@@ -2,12 +2,14 @@
 
 import time
 import uuid
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from tasks.logs import log
+from tasks.quality.audit import check
 from tasks.source.snapshot import Snapshot
 from tasks.table import Table
 from tasks.transfer.contract import Contract
@@ -28,7 +30,10 @@ def new_id() -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a person is told of one table; `changes` of its columns are told once."""
+    """What a person is told of one table; `changes` of its columns are told once.
+
+    `forced` is what its breaker said, where it was published in spite of it.
+    """
 
     table: str
     mode: str
@@ -37,12 +42,24 @@ class Outcome:
     rows_published: int
     rows_dead_lettered: int
     seconds: float
+    forced: str | None = None
     changes: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> Iterator[str]:
+        """What there is to say beside the figures."""
+        yield from self.changes
+        if self.forced:
+            yield f"published by --force, although {self.forced}"
 
 
 @dataclass
 class Attempt:
-    """Fixed when the attempt starts; `state` was read before the source was."""
+    """Fixed when the attempt starts; `state` was read before the source was.
+
+    The copy had `copied` rows. When `forced`, its breaker stops it no more; `overruled` is what the
+    breaker said.
+    """
 
     table: Table
     run_id: str
@@ -51,6 +68,9 @@ class Attempt:
     state: State
     full_refresh: bool
     partitions: list[str]
+    copied: int
+    forced: bool = False
+    overruled: list[str] = field(default_factory=list)
     id: str = field(default_factory=new_id)
     started: float = field(default_factory=time.monotonic)
 
@@ -110,6 +130,18 @@ class Attempt:
             return next_watermark(None, *read) or self.watermark
         return next_watermark(self.watermark, *read)
 
+    def judge(self, breaches: Iterable[str]) -> None:
+        """Stops the attempt at a breach of its breaker; one that is forced goes on, on record.
+
+        Raises:
+            BreakerTripped: With every breach.
+        """
+        if not self.forced:
+            check(self.table.name, breaches)
+        for breach in breaches:
+            log.warning("%s: goes on by --force, although %s", self.table.name, breach)
+            self.overruled.append(breach)
+
     def staging_files(self, warehouse: Warehouse, size: int) -> StagingFiles:
         """The attempt's own files, each handed to the warehouse once it has `size` MB."""
         return StagingFiles(
@@ -129,6 +161,7 @@ class Attempt:
             "rows_read": 0,
             "rows_published": 0,
             "rows_dead_lettered": 0,
+            "forced": "; ".join(self.overruled) or None,
             "seconds": time.monotonic() - self.started,
             **figures,
         }

@@ -38,7 +38,7 @@ def main(daily: Callable[..., object], arguments: Sequence[str] | None = None) -
     try:
         config = load_config(path)
         _check_bad_day(config, options.bad_day)
-        check(config, options.tables, options.partitions)
+        check(config, options.tables, options.partitions, options.force)
         show_progress()
         server = temporary_server()
         with _day(config, options.bad_day), serving(server):
@@ -56,6 +56,7 @@ def _night(daily: Callable[..., object], path: Path, options: argparse.Namespace
             tables=options.tables,
             full_refresh=options.full_refresh,
             partitions=options.partitions,
+            force=options.force,
             skip_dbt=options.skip_dbt,
             skip_quality=options.skip_quality,
         )
@@ -81,6 +82,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     extent.add_argument("--full-refresh", action="store_true", help="read whole tables")
     extent.add_argument(
         "--partitions", type=_names, default=[], metavar="A,B", help="rewrite only these partitions"
+    )
+    parser.add_argument(
+        "--force",
+        type=_names,
+        default=[],
+        metavar="A,B",
+        help="publish these tables once, whatever their breakers say",
     )
     parser.add_argument("--skip-dbt", action="store_true", help="leave the models as they are")
     parser.add_argument("--skip-quality", action="store_true", help="don't measure")

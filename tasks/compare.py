@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.attempt import Prepared
 from tasks.load import stage
 from tasks.logs import log
-from tasks.quality.audit import check_shrink
+from tasks.quality.audit import shrink_breaches
 from tasks.source.connection import Source
 from tasks.source.read import guarded
 from tasks.transfer.compare import SourceKeys, differing
@@ -38,8 +38,8 @@ def compare(
         warehouse.stage_keys(staged, contract.key_fields, staging.keys)
         missing = copied.find(buckets)
         deleted = copied.deleted()
-        before = warehouse.rows(attempt.table.target)
-        check_shrink(name, attempt.table.breaker, before, before - deleted)
+        before = attempt.copied
+        attempt.judge(shrink_breaches(attempt.table.breaker, before, before - deleted))
         more = keys.read_rows(missing, staging) if missing else None
     log.info("%s: %s rows deleted, %s missing", name, f"{deleted:,}", f"{len(missing):,}")
     staged = replace(staged, deleted=deleted)

@@ -1,12 +1,14 @@
 """The task that reads a table from the source into staging files."""
 
 import time
+from collections.abc import Iterator
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.attempt import Attempt
 from tasks.logs import log
+from tasks.quality.audit import growth_breaches, ratio_breaches
 from tasks.source.connection import Source
 from tasks.transfer import extract as transfer
 from tasks.transfer.files import StagingFiles
@@ -18,7 +20,11 @@ PROGRESS_SECONDS = 2.0
 def extract(
     source: Source, attempt: Attempt, streams: int, staging: StagingFiles
 ) -> transfer.Extract:
-    """Reads, screens and stages the rows of the attempt's bounds, with a progress line."""
+    """Reads, screens and stages the rows of the attempt's bounds, with a progress line.
+
+    Raises:
+        BreakerTripped: As soon as it is certain that the batch will be too bad to publish.
+    """
     said = time.monotonic()
 
     def progress(rows: int, seconds: float) -> None:
@@ -27,14 +33,35 @@ def extract(
             said = time.monotonic()
             log.info("%s: %s rows read, %s rows/s", attempt.table.name, *_figures(rows, seconds))
 
+    def judge(extracted: transfer.Extract) -> None:
+        if not attempt.forced:
+            attempt.judge(_certain_breaches(attempt, extracted))
+
     extracted = transfer.extract(
-        source, attempt.snapshot, attempt.contract, attempt.bounds, streams, staging, progress
+        source,
+        attempt.snapshot,
+        attempt.contract,
+        attempt.bounds,
+        streams,
+        staging,
+        progress,
+        judge,
     )
     rows, rate = _figures(extracted.rows_read, extracted.seconds)
     log.info(
         "%s: %s rows read in %.1f s, %s rows/s", attempt.table.name, rows, extracted.seconds, rate
     )
     return extracted
+
+
+def _certain_breaches(attempt: Attempt, extracted: transfer.Extract) -> Iterator[str]:
+    """What will be wrong with the batch whatever rows are still to come."""
+    breaker, read, dead = attempt.table.breaker, extracted.rows_read, extracted.rows_dead
+    if most := attempt.contract.relation.most_rows:
+        nulls, samples = extracted.nulls, extracted.samples
+        yield from ratio_breaches(breaker, read, dead, nulls, samples, most)
+    if attempt.bounds.whole:
+        yield from growth_breaches(breaker, attempt.copied, read - dead)
 
 
 def _figures(rows: int, seconds: float) -> tuple[str, str]:

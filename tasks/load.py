@@ -1,32 +1,60 @@
-"""The task that loads staging files into staging tables and audits them."""
+"""The tasks that load staging files into staging tables, and audit what is to be published."""
+
+from collections.abc import Iterator
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.attempt import Attempt, Prepared
-from tasks.quality.audit import check_breaker, check_counts, check_shrink
+from tasks.quality.audit import (
+    check_counts,
+    growth_breaches,
+    ratio_breaches,
+    shrink_breaches,
+    size_breaches,
+)
 from tasks.transfer.extract import Extract
 from tasks.warehouse.base import Staged, Warehouse
 
 
 @task(name="load", cache_policy=NO_CACHE, persist_result=False)
 def load(warehouse: Warehouse, attempt: Attempt, extracted: Extract) -> Prepared:
-    """Stages and audits what was extracted.
+    """Stages what was extracted.
 
     Raises:
         PermanentError: When rows were lost on the way.
         BreakerTripped: When the batch is too bad to publish.
     """
-    table, staged = attempt.table, stage(warehouse, attempt, extracted)
-    if extracted.replaced is None:
-        check_shrink(table.name, table.breaker, warehouse.rows(table.target), staged.rows)
-    return Prepared(attempt, extracted, staged)
+    return Prepared(attempt, extracted, stage(warehouse, attempt, extracted))
 
 
 def stage(warehouse: Warehouse, attempt: Attempt, extracted: Extract) -> Staged:
     """Stages a batch that is good enough; the result knows its rows. Raises as `load` does."""
-    table, name = attempt.table, attempt.table.name
-    check_breaker(name, table.breaker, extracted.rows_read, extracted.rows_dead, extracted.nulls)
+    table, read, dead = attempt.table, extracted.rows_read, extracted.rows_dead
+    nulls, samples = extracted.nulls, extracted.samples
+    attempt.judge(ratio_breaches(table.breaker, read, dead, nulls, samples))
     staged = warehouse.stage(attempt.staged, extracted.files, extracted.letters)
-    check_counts(name, extracted.rows_read, extracted.rows_dead, staged.rows)
+    check_counts(table.name, read, dead, staged.rows)
     return staged
+
+
+@task(name="audit", cache_policy=NO_CACHE, persist_result=False)
+def audit(warehouse: Warehouse, prepared: Prepared) -> None:
+    """Judges the number of rows in the batch, and of those that the copy would have.
+
+    Raises:
+        BreakerTripped: When they are too few or too many.
+    """
+    prepared.attempt.judge(_breaches(warehouse, prepared))
+
+
+def _breaches(warehouse: Warehouse, prepared: Prepared) -> Iterator[str]:
+    breaker, before = prepared.attempt.table.breaker, prepared.attempt.copied
+    rows, deleted = prepared.staged.rows, prepared.staged.deleted or 0
+    yield from size_breaches(breaker, rows)
+    if prepared.extracted.replaced is None:
+        yield from shrink_breaches(breaker, before, rows)
+        yield from growth_breaches(breaker, before, rows)
+    elif breaker.max_growth_ratio is not None:
+        replaced = warehouse.replaced(prepared.publication())
+        yield from growth_breaches(breaker, before, before - replaced - deleted + rows)

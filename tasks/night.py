@@ -25,6 +25,7 @@ class Night:
     tables: list[Table]
     full_refresh: bool
     partitions: list[str] = field(default_factory=list)
+    forced: frozenset[str] = frozenset()
     outcomes: list[Outcome] = field(default_factory=list)
     prepared: list[Prepared] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)

@@ -40,6 +40,21 @@ def chosen(config: Config, names: list[str] | None) -> list[Table]:
     return [table for table in config.tables if table.name in (names or known)]
 
 
+def forced(tables: list[Table], names: list[str]) -> frozenset[str]:
+    """The names of tables whose breakers don't stop them.
+
+    Raises:
+        ConfigError: When one of them is not among the tables to sync.
+    """
+    there = [table.name for table in tables]
+    if missing := [name for name in names if name not in there]:
+        raise ConfigError(
+            f"--force names {', '.join(missing)}, which this run does not copy.",
+            remedy=f"Choose among {', '.join(there)}.",
+        )
+    return frozenset(names)
+
+
 def relations(
     config: Config, tables: list[Table], session: psycopg.Connection
 ) -> dict[str, Relation]:
@@ -57,9 +72,10 @@ def relations(
     return found
 
 
-def check(config: Config, names: list[str] | None, partitions: list[str]) -> None:
+def check(config: Config, names: list[str] | None, partitions: list[str], force: list[str]) -> None:
     """Says what is wrong with configuration, source or warehouse before anything is started."""
     tables = chosen(config, names)
+    forced(tables, force)
     if config.source.demo is None:  # else its server is not started yet
         with open_source(config).connect(connect_timeout=3) as session:
             found = relations(config, tables, session)

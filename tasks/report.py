@@ -49,8 +49,8 @@ def summary(night: Night) -> str:
     console.print()
     console.print(table)
     for each in night.outcomes:
-        for change in each.changes:
-            console.print(f"{each.table}: {change}", highlight=False, markup=False)
+        for told in each.remarks:
+            console.print(f"{each.table}: {told}", highlight=False, markup=False)
     if night.built:
         console.print(
             f"\ndbt      {night.built.models} models and {night.built.tests} tests passed"

@@ -1,12 +1,16 @@
 """The judgements before a publish: do the counts agree, is the batch fit to be seen?"""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tasks.errors import BreakerTripped, PermanentError
 from tasks.table import Breaker
 
 # A share of fewer rows than this says nothing.
 FEWEST_ROWS = 100
+#: How many keys a breach shows.
+SAMPLES = 5
+#: Stands for the dead letters where samples are kept by column.
+DEAD = ""
 
 
 def check_counts(table: str, read: int, dead: int, staged: int) -> None:
@@ -23,43 +27,81 @@ def check_counts(table: str, read: int, dead: int, staged: int) -> None:
         )
 
 
-def check_breaker(
-    table: str, breaker: Breaker, read: int, dead: int, nulls: Mapping[str, int]
-) -> None:
-    """Holds a batch against its breaker's ratios, from `FEWEST_ROWS` rows up.
+def ratio_breaches(
+    breaker: Breaker,
+    read: int,
+    dead: int,
+    nulls: Mapping[str, int],
+    samples: Mapping[str, Sequence[str]],
+    most: int | None = None,
+) -> Iterator[str]:
+    """What is wrong with a batch by its breaker's ratios, judged from `FEWEST_ROWS` rows up.
 
-    Raises:
-        BreakerTripped: Naming the ratio, its value and its limit.
+    Args:
+        nulls: NULLs a column.
+        samples: Keys of rows with one, and of those that are `DEAD`.
+        most: While rows are still read, the most that can come to be; a breach is then certain.
     """
     if read < FEWEST_ROWS:
         return
-    if dead / read > breaker.max_dead_letter_ratio:
-        raise BreakerTripped(
+    rows = most or read
+    so_far = f" so far, and the table holds {most:,} at most" if most else ""
+    if dead / rows > breaker.max_dead_letter_ratio:
+        yield (
             f"{dead:,} of {read:,} rows broke a rule ({dead / read:.2%}), more than"
-            f" max_dead_letter_ratio {breaker.max_dead_letter_ratio:.2%}.",
-            remedy="Correct the rows in the source, or the table's rules; nothing was published.",
-            table=table,
+            f" max_dead_letter_ratio {breaker.max_dead_letter_ratio:.2%}{so_far}"
+            f"{_such_as(samples, DEAD)}"
         )
     for column, limit in breaker.null_ratios(list(nulls)).items():
-        if nulls[column] / read > limit:
-            raise BreakerTripped(
-                f"{column} is NULL in {nulls[column]:,} of {read:,} rows"
-                f" ({nulls[column] / read:.2%}), more than max_null_ratio {limit:.2%}.",
-                remedy="Find out why the source lost it; nothing was published.",
-                table=table,
+        count = nulls.get(column, 0)
+        if count / rows > limit:
+            yield (
+                f"{column} is NULL in {count:,} of {read:,} rows"
+                f" ({count / read:.2%}), more than max_null_ratio {limit:.2%}{so_far}"
+                f"{_such_as(samples, column)}"
             )
 
 
-def check_shrink(table: str, breaker: Breaker, before: int, after: int) -> None:
-    """Refuses a replacement that loses too many of the rows the warehouse holds.
+def growth_breaches(breaker: Breaker, before: int, after: int) -> Iterator[str]:
+    """What is wrong with the number of rows that a copy would have, if it gains too many."""
+    limit = breaker.max_growth_ratio
+    if limit is not None and before and (after - before) / before > limit:
+        yield (
+            f"the copy would grow from {before:,} to {after:,} rows, by more than"
+            f" max_growth_ratio {limit:.0%}"
+        )
+
+
+def shrink_breaches(breaker: Breaker, before: int, after: int) -> Iterator[str]:
+    """What is wrong with a replacement that loses too many of the rows that a copy holds."""
+    if before and (before - after) / before > breaker.max_shrink_ratio:
+        yield (
+            f"the source has {after:,} rows and the warehouse {before:,}, which is more than"
+            f" max_shrink_ratio {breaker.max_shrink_ratio:.0%} fewer"
+        )
+
+
+def size_breaches(breaker: Breaker, rows: int) -> Iterator[str]:
+    """What is wrong with the number of rows in a batch."""
+    if breaker.min_rows is not None and rows < breaker.min_rows:
+        yield f"the batch has {rows:,} rows, fewer than min_rows {breaker.min_rows:,}"
+
+
+def check(table: str, breaches: Iterable[str]) -> None:
+    """Stops a table that has a breach.
 
     Raises:
-        BreakerTripped: With both counts.
+        BreakerTripped: With every breach.
     """
-    if before and (before - after) / before > breaker.max_shrink_ratio:
+    if told := list(breaches):
+        message = "; ".join(told)
         raise BreakerTripped(
-            f"The source has {after:,} rows and the warehouse {before:,}, which is more than"
-            f" max_shrink_ratio {breaker.max_shrink_ratio:.0%} fewer.",
-            remedy="If that is right, raise breaker.max_shrink_ratio for one run.",
+            f"{message[0].upper()}{message[1:]}.",
+            remedy="Nothing was published. Correct the source or the table's settings; if it is"
+            f" right, publish it once with --force {table}.",
             table=table,
         )
+
+
+def _such_as(samples: Mapping[str, Sequence[str]], name: str) -> str:
+    return f", such as {', '.join(samples[name])}" if samples.get(name) else ""

@@ -57,6 +57,15 @@ class Relation:
     primary_key: tuple[str, ...]
     unique_keys: tuple[tuple[str, ...], ...]
     range_columns: tuple[str, ...]
+    block_size: int = 8192
+
+    @property
+    def most_rows(self) -> int | None:
+        """More rows than these its pages can't hold; None where it isn't all heap."""
+        pages = [leaf.pages for leaf in self.leaves if leaf.pages is not None]
+        return (
+            sum(pages) * (self.block_size // ROW_BYTES) if len(pages) == len(self.leaves) else None
+        )
 
     def is_key(self, names: list[str]) -> bool:
         """Whether the source holds these columns unique and not null."""
@@ -77,8 +86,12 @@ class Relation:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
+# A line pointer and a header, the least that a row takes up: MaxHeapTuplesPerPage in
+# src/include/access/htup_details.h.
+ROW_BYTES = 28
+
 RELATION = """
-select c.oid, c.relkind = 'p',
+select c.oid, c.relkind = 'p', current_setting('block_size')::int,
        (select system_identifier from pg_control_system()) || '/' || current_database()
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = %s and c.relname = %s and c.relkind in ('r', 'p', 'v', 'm', 'f')
@@ -179,7 +192,7 @@ def introspect(connection: psycopg.Connection, schema: str, name: str) -> Relati
         found = connection.execute(RELATION, (schema, name)).fetchone()
         if found is None:
             raise _missing(connection, schema, name)
-        oid, partitioned, database = found
+        oid, partitioned, block_size, database = found
         if filtered := connection.execute(FILTERED, (oid,)).fetchone():
             raise _filtered(schema, name, *filtered)
         columns = [Column(*row) for row in connection.execute(COLUMNS, (oid, oid))]
@@ -202,6 +215,7 @@ def introspect(connection: psycopg.Connection, schema: str, name: str) -> Relati
         range_columns=tuple(
             [keys[0] for _, _, btree, keys in indexes if btree] + [key for (key,) in partition_key]
         ),
+        block_size=block_size,
     )
 
 

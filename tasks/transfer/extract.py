@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 from psycopg import sql
 
+from tasks.quality.audit import DEAD, SAMPLES
 from tasks.source.connection import Source
 from tasks.source.keys import check_key
 from tasks.source.partitions import range_queries, tid_queries
@@ -17,17 +18,24 @@ from tasks.source.read import Handle, guarded, read
 from tasks.source.snapshot import Snapshot
 from tasks.transfer.contract import Contract
 from tasks.transfer.files import StagingFile, StagingFiles
-from tasks.transfer.rules import Screened, screen
+from tasks.transfer.rules import Screened, screen, spelled_keys
 from tasks.transfer.selection import Bounds, select
 from tasks.transfer.slices import Slice
 from tasks.transfer.types import largest
 from tasks.transfer.watermark import Mark
 
 Progress = Callable[[int, float], None]
+Judge = Callable[["Extract"], None]
+#: Of a key in an error; that of a table without one is the whole row.
+LONGEST_SAMPLE = 100
 
 
 def _untold(_rows: int, _seconds: float) -> None:
     """No progress to tell of."""
+
+
+def _unjudged(_extracted: "Extract") -> None:
+    """No judgement before all is read."""
 
 
 @dataclass
@@ -36,6 +44,7 @@ class Extract:
 
     Rows read are those staged plus those dead-lettered; `nulls` counts NULLs a column over the
     rows read, and `coerced` the values that became NULL by the `unrepresentable` setting.
+    `samples` are the first keys of rows with a NULL, by column, and of those that are `DEAD`.
     `replaced` are the slices whose copies the rows replace, all rows when it is None.
     """
 
@@ -49,6 +58,13 @@ class Extract:
     letters: list[StagingFile] = field(default_factory=list)
     nulls: Counter[str] = field(default_factory=Counter)
     coerced: Counter[str] = field(default_factory=Counter)
+    samples: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def sample(self, name: str, keys: pl.Series) -> None:
+        """Keeps the first few keys."""
+        kept = self.samples[name]
+        short = keys.head(SAMPLES - len(kept)).str.head(LONGEST_SAMPLE)
+        kept.extend(short)
 
     def with_more(self, more: "Extract") -> "Extract":
         """The figures of both; watermark and what is replaced stay those of the first."""
@@ -69,15 +85,20 @@ def extract(
     streams: int,
     staging: StagingFiles,
     progress: Progress,
+    judge: Judge,
 ) -> Extract:
-    """Reads the rows that the bounds select and stages what passes the screen."""
+    """Reads the rows that the bounds select and stages what passes the screen.
+
+    Args:
+        judge: Called after each chunk with what was read so far; its error ends the reading.
+    """
     table, relation = contract.table.name, contract.relation
     with guarded(source, snapshot, table, relation):
         if contract.key and not relation.is_key(contract.key):
             check_key(source, snapshot, table, relation, contract.key)
         selection = select(source, snapshot, contract, bounds)
         queries = _queries(contract, selection.read, streams)
-        result = read_rows(source, snapshot, contract, queries, streams, staging, progress)
+        result = read_rows(source, snapshot, contract, queries, streams, staging, progress, judge)
     result.replaced = selection.replaced
     return result
 
@@ -90,6 +111,7 @@ def read_rows(
     streams: int,
     staging: StagingFiles,
     progress: Progress = _untold,
+    judge: Judge = _unjudged,
 ) -> Extract:
     """Runs queries for the contract's columns and stages what passes the screen.
 
@@ -112,9 +134,10 @@ def read_rows(
                 rows.write(screened.good)
                 letters.write(screened.letters)
                 with lock:
-                    _add(result, screened, counted, contract.table.cursor)
+                    _add(result, screened, counted, contract)
                     result.bytes += int(chunk.estimated_size())
                     progress(result.rows_read, time.monotonic() - started)
+                    judge(result)
 
             yield handle
 
@@ -135,10 +158,17 @@ def _queries(contract: Contract, slices: list[Slice] | None, streams: int) -> li
     return tid_queries(contract.relation, columns, either, streams)
 
 
-def _add(result: Extract, screened: Screened, counted: list[str], cursor: str | None) -> None:
-    result.rows_read += len(screened.converted)
+def _add(result: Extract, screened: Screened, counted: list[str], contract: Contract) -> None:
+    rows, cursor = screened.converted, contract.table.cursor
+    result.rows_read += len(rows)
     result.rows_dead += screened.dead
     result.coerced.update(screened.coerced)
-    result.nulls.update({name: screened.converted[name].null_count() for name in counted})
-    if cursor and (seen := largest(screened.converted, cursor)) is not None:
+    result.sample(DEAD, screened.letters["row_key"].unique(maintain_order=True))
+    for name in counted:
+        if nulls := rows[name].null_count():
+            result.nulls[name] += nulls
+            if len(result.samples[name]) < SAMPLES:
+                holes = rows.filter(pl.col(name).is_null()).head(SAMPLES)
+                result.sample(name, spelled_keys(holes, contract.fields, contract.key))
+    if cursor and (seen := largest(rows, cursor)) is not None:
         result.largest = max(seen, result.largest) if result.largest else seen

@@ -86,6 +86,13 @@ def screen(
     return Screened(converted.filter(~dead), converted, letters, int(dead.sum()), coerced)
 
 
+def spelled_keys(rows: pl.DataFrame, fields: list[Field], key: list[str]) -> pl.Series:
+    """The key of each row as its letter would spell it."""
+    shown = [field for field in fields if field.name in key] or fields
+    texts = rows.select(as_text(rows, field) for field in shown)
+    return texts.select(pl.struct(texts.columns).struct.json_encode()).to_series()
+
+
 def _unrepresentable(
     read: pl.DataFrame, converted: pl.DataFrame, fields: list[Field]
 ) -> Iterator[Violation]:

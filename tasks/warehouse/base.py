@@ -135,6 +135,9 @@ class Warehouse(Protocol):
     def comparison(self, staged: Staged, key: list[Field]) -> "Comparison":
         """The keys that the copy will have with the staged rows, to hold against the source's."""
 
+    def replaced(self, publication: Publication) -> int:
+        """Rows of the copy, of those not deleted, that a publish of a part would replace."""
+
     def publish(self, publications: list[Publication]) -> bool:
         """Publishes in one transaction; False when another run published one of them first."""
 

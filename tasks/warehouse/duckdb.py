@@ -17,14 +17,23 @@ import duckdb
 
 from tasks.transfer.files import Compression, StagingFile
 from tasks.transfer.key_hash import hash_digits, key_md5
-from tasks.transfer.slices import Slice, bound
-from tasks.transfer.types import Field, Kind
+from tasks.transfer.slices import bound
+from tasks.transfer.types import Field
 from tasks.warehouse.base import STAGING_TABLE, Publication, Row, Staged, State
 from tasks.warehouse.columns import Wanted, alterations
 from tasks.warehouse.comparison import LIVE, Comparison
 from tasks.warehouse.duckdb_errors import duckdb_errors
-from tasks.warehouse.duckdb_names import in_json, key_in_letter, key_text, quote, sql_type
+from tasks.warehouse.duckdb_names import (
+    in_slices,
+    key_in_letter,
+    key_text,
+    quote,
+    same_key,
+    same_row,
+    sql_type,
+)
 from tasks.warehouse.ledger import STAGED_LETTERS, Ledger, LostRace
+from tasks.warehouse.replaced import Replaced
 
 # Every connection of a process to one file must ask for the same settings.
 SETTINGS: dict[str, Any] = {
@@ -126,13 +135,19 @@ class DuckDBWarehouse:
             "key": ", ".join(columns),
             "staged_key": ", ".join(columns),
             "letter_key": ", ".join(key_in_letter("l", field) for field in key),
-            "same": _same(key, "t", "pending"),
+            "same": same_row(key, "t", "pending"),
             "live": LIVE if staged.soft else "true",
             "md5": md5,
             "hash": f"cast('0x' || {hash_digits(md5)} as bigint)",
             "xor": "bit_xor",
         }
         return Comparison(self.query, names, staged.table)
+
+    def replaced(self, publication: Publication) -> int:
+        staged = publication.staged
+        target, staging = self._name(staged.table), self._name(staged.name)
+        counted = Replaced(self.query, target, staging, quote, _staged_value, bound)
+        return counted.count(publication)
 
     def publish(self, publications: list[Publication]) -> bool:
         try:
@@ -172,8 +187,8 @@ class DuckDBWarehouse:
             publication,
             keys=[self._name(table) for table in publication.staged.keyed],
             letters=self._name(publication.staged.letters),
-            same_key=_same_key(publication.key, "s", "dead_letters"),
-            in_slices=_in_slices,
+            same_key=same_key(publication.key, "s", "dead_letters"),
+            in_slices=in_slices,
         )
 
     def _publish_rows(self, publication: Publication) -> None:
@@ -229,10 +244,10 @@ class DuckDBWarehouse:
             condition, values = bound(replaced, quote(replaced[0].field.name))
             yield f"delete from {target} where {condition}", [*values]
         if publication.key:
-            same = _same(publication.key, "t", "s")
+            same = same_row(publication.key, "t", "s")
             yield f"delete from {target} t using {self._name(staged.name)} s where {same}", []
         if publication.key and replaced:
-            letter = _same_key(publication.key, "t", "l")
+            letter = same_key(publication.key, "t", "l")
             yield f"delete from {target} t using {self._name(staged.letters)} l where {letter}", []
         deletes = self._name(staged.deletes)
         if staged.soft and staged.deleted is not None:
@@ -254,8 +269,8 @@ class DuckDBWarehouse:
             " case when _deleted_at is null then ? else _synced_at end as _synced_at,"
             " case when _deleted_at is null then ? else _run_id end as _run_id)"
             f" from {target} t where not exists"
-            f" (select 1 from {staging} s where {_same(key, 't', 's')}) and not exists"
-            f" (select 1 from {self._name(staged.letters)} l where {_same_key(key, 't', 'l')})",
+            f" (select 1 from {staging} s where {same_row(key, 't', 's')}) and not exists"
+            f" (select 1 from {self._name(staged.letters)} l where {same_key(key, 't', 'l')})",
             [staged.synced_at, staged.synced_at, staged.run_id],
         )
 
@@ -289,33 +304,9 @@ def _paths(files: list[StagingFile]) -> list[str]:
     return [glob.escape(str(file.path)) for file in files]
 
 
+def _staged_value(field: Field) -> str:
+    return f"s.{quote(field.name)}"
+
+
 def _defined(fields: list[Field]) -> str:
     return ", ".join(f"{quote(field.name)} {sql_type(field)}" for field in fields)
-
-
-def _same(key: list[Field], row: str, other: str) -> str:
-    """Whether two rows have one key."""
-    return " and ".join(f"{row}.{quote(field.name)} = {other}.{quote(field.name)}" for field in key)
-
-
-def _same_key(key: list[Field], row: str, letter: str) -> str:
-    """Whether a row has the key of a letter."""
-    return " and ".join(
-        _same_value(f"{row}.{quote(field.name)}", f"{letter}.row_key", field) for field in key
-    )
-
-
-def _same_value(column: str, row_key: str, field: Field) -> str:
-    """Letters spell bytes in hex; a key that its type can't hold is no row's."""
-    spelled = in_json(row_key, field)
-    if field.kind is Kind.BINARY:
-        return f"lower(hex({column})) = {spelled}"
-    return f"{column} = try_cast({spelled} as {sql_type(field)})"
-
-
-def _in_slices(slices: list[Slice]) -> tuple[str, list[Any]]:
-    """Whether a dead letter's row is in a slice; a value that its type can't hold is NULL."""
-    field = slices[0].field
-    text = in_json("dead_letters.record", field)
-    condition, values = bound(slices, f"try_cast({text} as {sql_type(field)})")
-    return condition, [*values]

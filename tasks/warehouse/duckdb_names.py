@@ -1,7 +1,9 @@
 """How names, texts and types stand in a statement for DuckDB; nothing else writes them."""
 
+from typing import Any
+
 from tasks.transfer.key_hash import INSTANTS
-from tasks.transfer.slices import LIMITS
+from tasks.transfer.slices import LIMITS, Slice, bound
 from tasks.transfer.types import Field, Kind
 
 TYPES = {
@@ -52,3 +54,31 @@ def key_text(field: Field) -> str:
     if field.kind in LIMITS:
         text = f"case when isfinite({column}) then {text} end"
     return f"cast({text} as varchar)"
+
+
+def same_row(key: list[Field], row: str, other: str) -> str:
+    """Whether two rows have one key."""
+    return " and ".join(f"{row}.{quote(field.name)} = {other}.{quote(field.name)}" for field in key)
+
+
+def same_key(key: list[Field], row: str, letter: str) -> str:
+    """Whether a row has the key of a letter."""
+    return " and ".join(
+        _same_value(f"{row}.{quote(field.name)}", f"{letter}.row_key", field) for field in key
+    )
+
+
+def _same_value(column: str, row_key: str, field: Field) -> str:
+    """Letters spell bytes in hex; a key that its type can't hold is no row's."""
+    spelled = in_json(row_key, field)
+    if field.kind is Kind.BINARY:
+        return f"lower(hex({column})) = {spelled}"
+    return f"{column} = try_cast({spelled} as {sql_type(field)})"
+
+
+def in_slices(slices: list[Slice]) -> tuple[str, list[Any]]:
+    """Whether a dead letter's row is in a slice; a value that its type can't hold is NULL."""
+    field = slices[0].field
+    text = in_json("dead_letters.record", field)
+    condition, values = bound(slices, f"try_cast({text} as {sql_type(field)})")
+    return condition, [*values]

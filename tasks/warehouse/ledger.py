@@ -41,6 +41,7 @@ TABLES = {
         "cells_coerced": "bigint",
         "bytes_read": "bigint",
         "seconds": "double",
+        "forced": "varchar",
         "error": "varchar",
         "finished_at": "{instant} not null",
     },
@@ -69,7 +70,7 @@ TABLES = {
     },
 }
 # Of a later version than the table, which may be there already.
-ADDED = {"sync_runs": ["rows_deleted"]}
+ADDED = {"sync_runs": ["rows_deleted", "forced"]}
 STAGED_LETTERS = "row_key varchar, rule varchar, column_name varchar, value varchar, record varchar"
 
 # The guard is the last statement of a publish and must touch one row.

@@ -7,7 +7,6 @@ grants survive: Snowflake commits the open transaction at any DDL.
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -15,18 +14,21 @@ from typing import Any, ClassVar, Self
 from tasks.errors import DaybreakError, TransientError
 from tasks.transfer.files import Compression, StagingFile
 from tasks.transfer.key_hash import DIGITS, hash_digits, key_md5
-from tasks.transfer.slices import LIMITS, Slice, bound
 from tasks.transfer.types import Field, Kind
 from tasks.warehouse.base import Publication, Row, Staged, State
 from tasks.warehouse.columns import Wanted, alterations
 from tasks.warehouse.comparison import LIVE, Comparison
 from tasks.warehouse.ledger import Ledger, LostRace
+from tasks.warehouse.replaced import Replaced
 from tasks.warehouse.snowflake_names import (
     exact,
-    in_json,
+    in_bounds,
+    in_slices,
     key_in_letter,
     key_text,
+    published_value,
     quote,
+    same_key,
     sql_type,
     stored,
 )
@@ -129,6 +131,12 @@ class SnowflakeWarehouse:
         }
         return Comparison(partial(self._run, "compare"), names, staged.table)
 
+    def replaced(self, publication: Publication) -> int:
+        staged, run = publication.staged, partial(self._run, "audit")
+        target, staging = self._name(staged.table), self._name(staged.name)
+        counted = Replaced(run, target, staging, quote, published_value, in_bounds)
+        return counted.count(publication)
+
     def publish(self, publications: list[Publication]) -> bool:
         ledger = self._ledger("publish")
         try:
@@ -184,7 +192,7 @@ class SnowflakeWarehouse:
         staged = publication.staged
         target, staging = self._name(staged.table), self._name(staged.name)
         names = [quote(name) for name in (*(f.name for f in staged.fields), *OURS)]
-        values = [_published_value(field) for field in staged.fields]
+        values = [published_value(field) for field in staged.fields]
         overwrite = "overwrite " if publication.replaced is None and not staged.soft else ""
         for statement, bindings in self._deletes(publication) if not overwrite else []:
             self._run("publish", statement, bindings)
@@ -201,8 +209,8 @@ class SnowflakeWarehouse:
             publication,
             keys=[self._name(table) for table in publication.staged.keyed],
             letters=self._name(publication.staged.letters),
-            same_key=_same_key(columns, "dead_letters"),
-            in_slices=_in_slices,
+            same_key=same_key(columns, "dead_letters"),
+            in_slices=in_slices,
         )
 
     def _deletes(self, publication: Publication) -> Iterator[tuple[str, list[Any]]]:
@@ -211,15 +219,15 @@ class SnowflakeWarehouse:
         target, row = self._name(staged.table), quote(staged.table)
         columns = {f"{row}.{quote(field.name)}": field for field in publication.key}
         if replaced:
-            condition, values = _bound(replaced, quote(replaced[0].field.name))
+            condition, values = in_bounds(replaced, quote(replaced[0].field.name))
             yield f"delete from {target} where {condition}", values
         if publication.key:
             same = " and ".join(
-                f"{name} = {_published_value(field)}" for name, field in columns.items()
+                f"{name} = {published_value(field)}" for name, field in columns.items()
             )
             yield f"delete from {target} using {self._name(staged.name)} s where {same}", []
         if publication.key and replaced != []:
-            letter = _same_key(columns, "l")
+            letter = same_key(columns, "l")
             yield f"delete from {target} using {self._name(staged.letters)} l where {letter}", []
         deletes, now = self._name(staged.deletes), [staged.synced_at, staged.synced_at]
         mark = f"update {target} set _deleted_at = ?, _synced_at = ?, _run_id = ?"
@@ -264,40 +272,3 @@ class SnowflakeWarehouse:
 
     def _ledger(self, step: str) -> Ledger:
         return Ledger(partial(self._run, step), self._raw)
-
-
-def _published_value(field: Field) -> str:
-    value = f"s.{exact(field.name)}"
-    return f"parse_json({value})" if field.kind is Kind.JSON else value
-
-
-def _same_key(key: dict[str, Field], letter: str) -> str:
-    """Whether columns of a row, each of a field, are the key of a letter."""
-    return " and ".join(
-        _same_value(column, f"{letter}.row_key", field) for column, field in key.items()
-    )
-
-
-def _same_value(column: str, row_key: str, field: Field) -> str:
-    """Letters spell bytes in hex; a key that its type can't hold is no row's."""
-    spelled = in_json(row_key, field)
-    if field.kind is Kind.BINARY:
-        return f"lower(hex_encode({column})) = {spelled}"
-    if field.kind is Kind.JSON:
-        return f"try_parse_json({column}::varchar) = try_parse_json({spelled})"
-    return f"{column} = try_cast({spelled} as {sql_type(field)})"
-
-
-def _in_slices(slices: list[Slice]) -> tuple[str, list[Any]]:
-    """Whether a dead letter's row is in a slice; a value that its type can't hold is NULL."""
-    field = slices[0].field
-    text = in_json("dead_letters.record", field)
-    return _bound(slices, f"try_cast({text} as {sql_type(field)})")
-
-
-def _bound(slices: list[Slice], column: str) -> tuple[str, list[Any]]:
-    """The condition of slices; instants as text, since the connector would round late ones."""
-    field = slices[0].field
-    mark = f"cast(? as {sql_type(field)})" if field.kind in LIMITS else "?"
-    condition, values = bound(slices, column, mark)
-    return condition, [each.isoformat() if isinstance(each, date) else each for each in values]

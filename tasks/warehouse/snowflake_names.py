@@ -1,8 +1,11 @@
 """How names, texts and types stand in a statement for Snowflake; nothing else writes them."""
 
 import re
+from datetime import date
+from typing import Any
 
 from tasks.transfer.key_hash import INSTANTS
+from tasks.transfer.slices import LIMITS, Slice, bound
 from tasks.transfer.types import Field, Kind
 
 TYPES = {
@@ -89,3 +92,40 @@ def key_text(field: Field) -> str:
     elif field.kind is Kind.DATE:
         column = f"to_char({column}, 'YYYY-MM-DD')"
     return f"cast({column} as varchar)"
+
+
+def published_value(field: Field) -> str:
+    value = f"s.{exact(field.name)}"
+    return f"parse_json({value})" if field.kind is Kind.JSON else value
+
+
+def same_key(key: dict[str, Field], letter: str) -> str:
+    """Whether columns of a row, each of a field, are the key of a letter."""
+    return " and ".join(
+        _same_value(column, f"{letter}.row_key", field) for column, field in key.items()
+    )
+
+
+def _same_value(column: str, row_key: str, field: Field) -> str:
+    """Letters spell bytes in hex; a key that its type can't hold is no row's."""
+    spelled = in_json(row_key, field)
+    if field.kind is Kind.BINARY:
+        return f"lower(hex_encode({column})) = {spelled}"
+    if field.kind is Kind.JSON:
+        return f"try_parse_json({column}::varchar) = try_parse_json({spelled})"
+    return f"{column} = try_cast({spelled} as {sql_type(field)})"
+
+
+def in_slices(slices: list[Slice]) -> tuple[str, list[Any]]:
+    """Whether a dead letter's row is in a slice; a value that its type can't hold is NULL."""
+    field = slices[0].field
+    text = in_json("dead_letters.record", field)
+    return in_bounds(slices, f"try_cast({text} as {sql_type(field)})")
+
+
+def in_bounds(slices: list[Slice], column: str) -> tuple[str, list[Any]]:
+    """The condition of slices; instants as text, since the connector would round late ones."""
+    field = slices[0].field
+    mark = f"cast(? as {sql_type(field)})" if field.kind in LIMITS else "?"
+    condition, values = bound(slices, column, mark)
+    return condition, [each.isoformat() if isinstance(each, date) else each for each in values]

@@ -12,14 +12,17 @@ from tasks.compare import compare
 from tasks.config import Config
 from tasks.connect import open_source, open_warehouse
 from tasks.extract import extract
-from tasks.load import load
+from tasks.load import audit, load
 from tasks.plan import plan, relations
 from tasks.publish import publish
 from tasks.transfer.contract import make_contract
 
 
 def transfer(
-    config: Config, full_refresh: bool = False, partitions: list[str] | None = None
+    config: Config,
+    full_refresh: bool = False,
+    partitions: list[str] | None = None,
+    forced: bool = False,
 ) -> Outcome:
     """Snapshot, read, screen, stage, audit and publish, without Prefect around the tasks."""
     [table] = config.tables
@@ -36,6 +39,8 @@ def transfer(
             state=states[table.name],
             full_refresh=full_refresh,
             partitions=partitions or [],
+            copied=warehouse.rows(table.target),
+            forced=forced,
         )
         files = attempt.staging_files(warehouse, config.warehouse.file_size)
         with files.open():
@@ -43,6 +48,7 @@ def transfer(
             prepared = load.fn(warehouse, attempt, extracted)
             if prepared.is_compared:
                 prepared = compare.fn(source, warehouse, prepared, config.source.streams, files)
+            audit.fn(warehouse, prepared)
         [outcome] = publish.fn(warehouse, [prepared])
         return outcome
 
