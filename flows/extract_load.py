@@ -8,6 +8,7 @@ from tasks.attempt import Attempt, Outcome, Prepared, outcome_of
 from tasks.compare import compare
 from tasks.config import Config, load_config
 from tasks.connect import open_source, open_warehouse
+from tasks.dead_letters import store_letters
 from tasks.extract import extract
 from tasks.load import audit, load
 from tasks.plan import chosen, relations
@@ -81,6 +82,8 @@ def _copy(
         if prepared.is_compared:
             prepared = compare(source, warehouse, prepared, config.source.streams, files)
         audit(warehouse, prepared)
+        if config.dead_letters:
+            store_letters(config.dead_letters, prepared, files)
     if config.publish == "together":
         return prepared
     [outcome] = publish(warehouse, [prepared])

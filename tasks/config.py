@@ -24,6 +24,7 @@ from tasks.fields import (
     Names,
     PostgresUrl,
     Ratios,
+    StorePath,
 )
 from tasks.table import Model, Table
 from tasks.yaml_file import YamlFile
@@ -104,7 +105,7 @@ class Check(Model):
 
 
 class DeadLetters(Model):
-    path: str = Field(description="Folder or object-store URL of dead-letter files.")
+    path: StorePath = Field(description="Folder, or s3:// or gs:// URL, of dead-letter files.")
 
 
 class Notify(Model):
@@ -183,8 +184,6 @@ def _expectation(error: ErrorDetails) -> str:
 
 def _not_built(config: Config) -> Iterator[tuple[tuple[int | str, ...], str]]:
     """Settings of later versions, each with where it stands."""
-    if config.dead_letters:
-        yield ("dead_letters",), "a store of dead-letter files"
     if config.notify:
         yield ("notify",), "notification"
     if config.execution == "workers":

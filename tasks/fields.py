@@ -85,6 +85,17 @@ def _has_open_password(url: str) -> bool:
     )
 
 
+def _store_path(path: str) -> str:
+    scheme, found, place = path.partition("://")
+    if not found:
+        return path
+    if scheme not in ("s3", "gs") or not place.strip("/"):
+        raise ValueError("expected a folder, s3://bucket/path or gs://bucket/path")
+    if "@" in place or "?" in place:
+        raise ValueError("expected a URL without credentials or options, which the environment has")
+    return path
+
+
 def _distinct(names: list[str]) -> list[str]:
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"expected each name once; {doubled[0]} is there twice")
@@ -116,6 +127,7 @@ Lag = Annotated[
     BeforeValidator(_parse_lag),
     WithJsonSchema({"type": ["string", "integer"], "pattern": r"^(0|\d+[smhd])$", "minimum": 0}),
 ]
+StorePath = Annotated[str, Field(min_length=1), AfterValidator(_store_path)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
 Name = Annotated[str, Field(min_length=1)]

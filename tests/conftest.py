@@ -235,11 +235,19 @@ def night(source_url: str, prefect_api: str, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def sync(source_url: str, config_file: Write, monkeypatch: pytest.MonkeyPatch) -> Sync:
-    """Copies one table as a night does, without Prefect around it: `sync(table, url=...)`."""
+    """Copies one table as a night does, without Prefect around it: `sync(table, url=...)`.
 
-    def run(table: dict[str, Any], url: str = source_url, **options: Any) -> Outcome:
+    Other arguments are those of `transfer`; `parts` are of the configuration.
+    """
+
+    def run(
+        table: dict[str, Any],
+        url: str = source_url,
+        parts: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Outcome:
         monkeypatch.setenv("SOURCE_URL", url)
-        return transfer(load_config(config_file([table])), **options)
+        return transfer(load_config(config_file([table], **(parts or {}))), **options)
 
     return run
 

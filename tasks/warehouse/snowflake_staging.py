@@ -41,14 +41,16 @@ class Staging:
         self._run("prepare", f"create stage if not exists {self._stage}")
 
     def upload(self, staged: Staged, file: StagingFile) -> None:
-        """Puts a file on the stage, and takes it off the disk."""
+        """Puts a file on the stage, and takes it off the disk, unless dead letters are in it."""
         self._run(
             "upload",
             f"put {literal(f'file://{glob.escape(str(file.path))}')}"
             f" {self._location(staged.attempt, file.path.parent.name)}"
             " auto_compress = false source_compression = none overwrite = false",
         )
-        file.path.unlink()
+        # Letters are few, and may go to a file of their own later.
+        if file.path.parent.name != "letters":
+            file.path.unlink()
 
     def load(self, staged: Staged, files: list[StagingFile], letters: list[StagingFile]) -> None:
         """Makes the attempt's tables and fills each with one COPY.

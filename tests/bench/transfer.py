@@ -11,6 +11,7 @@ from tasks.attempt import Attempt, Outcome
 from tasks.compare import compare
 from tasks.config import Config
 from tasks.connect import open_source, open_warehouse
+from tasks.dead_letters import store_letters
 from tasks.extract import extract
 from tasks.load import audit, load
 from tasks.plan import plan, relations
@@ -49,6 +50,8 @@ def transfer(
             if prepared.is_compared:
                 prepared = compare.fn(source, warehouse, prepared, config.source.streams, files)
             audit.fn(warehouse, prepared)
+            if config.dead_letters:
+                store_letters.fn(config.dead_letters, prepared, files)
         [outcome] = publish.fn(warehouse, [prepared])
         return outcome
 

@@ -36,6 +36,7 @@ STEPS = {
     "chunk read": Step("before", "tasks.transfer.extract:screen"),
     "all read": Step("after", "tasks.transfer.extract:extract"),
     "staged": Step("after", f"{WAREHOUSE}.stage"),
+    "before the audit": Step("before", "flows.extract_load:audit"),
     "audited": Step("before", "flows.extract_load:publish"),
     "publish begun": Step("after", f"{WAREHOUSE}.query", "begin"),
     "before commit": Step("before", f"{WAREHOUSE}.query", "commit"),

@@ -287,7 +287,6 @@ def test_two_tables_whose_targets_differ_by_case_alone_are_refused(load: Load) -
 @pytest.mark.parametrize(
     ("text", "field"),
     [
-        (SOURCE + TABLES + "dead_letters: {path: letters}\n", "dead_letters"),
         (SOURCE + TABLES + "notify: {block: alerts}\n", "notify"),
         (SOURCE + TABLES + "execution: workers\n", "execution"),
         *[
@@ -336,6 +335,22 @@ def test_a_value_that_can_mean_nothing_is_refused(load: Load, setting: str, comp
     error = refused(load, SOURCE + f"tables: [{{name: a, {setting}}}]\n")
     assert f": tables[0].{complaint}" in error.message
     assert "are wrong" not in error.remedy
+
+
+@pytest.mark.parametrize(
+    ("place", "complaint"),
+    [
+        ("https://a.example/b", "expected a folder, s3://bucket/path or gs://bucket/path"),
+        ("s3://", "expected a folder, s3://bucket/path or gs://bucket/path"),
+        ("s3://key:secret@bucket", "expected a URL without credentials or options"),
+        ("gs://bucket/a?token=b", "expected a URL without credentials or options"),
+        ("", "string should have at least 1 character"),
+    ],
+)
+def test_a_store_that_can_not_be_is_refused(load: Load, place: str, complaint: str) -> None:
+    error = refused(load, SOURCE + TABLES + f"dead_letters: {{path: '{place}'}}\n")
+    assert f": dead_letters.path: {complaint}" in error.message
+    assert "secret" not in str(error)
 
 
 def test_accepted_numbers_are_taken_as_they_are_spelled(load: Load) -> None:
