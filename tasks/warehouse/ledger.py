@@ -89,7 +89,8 @@ where table_name = ? and closed_at is null
 
 SEE_LETTERS_AGAIN = f"""
 update {{raw}}.dead_letters
-set last_seen = ?, last_run_id = ?, value = l.value, record = l.record
+set last_seen = ?, last_run_id = ?, value = l.value, record = l.record,
+    previous_version_kept = previous_version_kept and ?
 from {{letters}} l
 where dead_letters.table_name = ? and dead_letters.closed_at is null and {SAME_LETTER}"""
 
@@ -195,8 +196,8 @@ class Ledger:
         table, run_id, now = staged.table, staged.run_id, staged.synced_at
         for replaced, values in _replaced(publication, keys, letters, same_key, in_slices):
             self._query(CLOSE_LETTERS.format(**names, replaced=replaced), [now, table, *values])
-        self._query(SEE_LETTERS_AGAIN.format(**names), [now, run_id, table])
         kept = publication.replaced == []
+        self._query(SEE_LETTERS_AGAIN.format(**names), [now, run_id, kept, table])
         self._query(ADD_LETTERS.format(**names), [table, kept, now, run_id, now, run_id, table])
 
     def close(self, publication: Publication) -> None:

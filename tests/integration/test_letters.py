@@ -48,3 +48,40 @@ def test_a_night_after_its_rules_changed_judges_every_row_anew(
     mended = 2 if "rules" in changed else 1
     assert copied(warehouse) == [mended, *range(3, 10)]
     assert letters(warehouse, "row_key") == [(f'{{"id":"{3 - mended}"}}',)]
+
+
+def test_a_letter_is_one_however_often_its_row_is_met(
+    source: psycopg.Connection, sync: Sync, warehouse: Copy
+) -> None:
+    source.execute(MAKE + "update t set note = 'b' where id in (1, 2)")
+    table = {**STRICT, "mode": "full_refresh"}
+    table.pop("cursor"), table.pop("lag")
+    sync(table)
+    times = "row_key, first_seen, last_seen, first_run_id, value"
+    first = letters(warehouse, times)
+    source.execute("update t set note = 'c' where id = 2")
+    sync(table)
+    again = letters(warehouse, times)
+    assert [(each[0], each[1], each[3]) for each in again] == [
+        (each[0], each[1], each[3]) for each in first
+    ]
+    assert all(now[2] > was[2] for was, now in zip(first, again, strict=True))
+    assert [each[4] for each in again] == ["b", "c"]
+
+
+def test_a_letter_says_whether_the_row_before_is_still_in_the_copy(
+    source: psycopg.Connection, sync: Sync, warehouse: Copy
+) -> None:
+    source.execute(MAKE)
+    sync(STRICT)
+    source.execute("update t set note = 'b', at = clock_timestamp() where id = 1")
+    sync(STRICT)
+    assert letters(warehouse, "previous_version_kept") == [(True,)]
+    assert copied(warehouse) == [*range(1, 10)]
+    for _ in range(2):
+        sync(STRICT, full_refresh=True)
+        assert letters(warehouse, "previous_version_kept") == [(False,)]
+        assert copied(warehouse) == [*range(2, 10)]
+        source.execute("update t set at = clock_timestamp() where id = 1")
+        sync(STRICT)
+        assert letters(warehouse, "previous_version_kept") == [(False,)]
