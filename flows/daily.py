@@ -11,31 +11,18 @@ if __name__ == "__main__":  # before the other imports, which take seconds
     leave_at_once()
 
 from pathlib import Path
-from typing import Any
 
-from prefect import flow, task, unmapped
-from prefect.cache_policies import NO_CACHE
-from prefect.futures import wait
+from prefect import flow
 from prefect.runtime import flow_run
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows.extract_load import extract_load
 from flows.quality import NOTHING, PASSED, quality
+from flows.sync import RUNNER, sync
 from flows.transform import transform
-from tasks.attempt import Outcome, Prepared
 from tasks.command import DEMO, main
 from tasks.config import load_config
-from tasks.connect import open_warehouse
-from tasks.errors import StaleSnapshot, TransientError
-from tasks.logs import log
-from tasks.night import Night, Result, outdated
-from tasks.plan import Plan, chosen, forced, plan
-from tasks.publish import publish, withhold
+from tasks.night import Night
+from tasks.plan import chosen, forced
 from tasks.report import report
-from tasks.retry import JITTER, delays, is_transient
-
-TABLES_AT_ONCE = 4
-RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=TABLES_AT_ONCE)
 
 
 @flow(
@@ -82,67 +69,6 @@ def daily(
             night.verdict = PASSED if quality(config, night.run_id) else NOTHING
     finally:
         report(night)
-
-
-def sync(night: Night) -> None:
-    """Copies the tables and judges every one; the others go on when one fails.
-
-    Where tables are published together, all are staged first, and on one snapshot.
-    """
-    with plan(night.settings, night.tables) as planned:
-        results = copy(night, planned, [table.name for table in night.tables])
-        while behind := outdated(results):
-            with open_warehouse(night.settings, run=night.run_id) as warehouse:
-                withhold(warehouse, behind, "the snapshot was lost: read again on a new one")
-            results |= copy(night, planned, [one.attempt.table.name for one in behind])
-    night.settle(results)
-    if night.prepared:
-        with open_warehouse(night.settings, run=night.run_id) as warehouse:
-            if night.failures:
-                night.outcomes += withhold(warehouse, night.prepared, "another table failed")
-            else:
-                night.outcomes += publish(warehouse, night.prepared)
-    night.check()
-
-
-def copy(night: Night, planned: Plan, names: list[str]) -> dict[str, Result]:
-    """Maps the subflow over the tables, and waits for all of them."""
-    defaults = night.settings.defaults
-    runs = sync_table.with_options(
-        retries=defaults.retries, retry_delay_seconds=delays(defaults)
-    ).map(names, night=unmapped(night), planned=unmapped(planned))
-    wait(runs)
-    ended = (run.state.result(raise_on_failure=False) for run in runs)
-    return dict(zip(names, ended, strict=True))
-
-
-@task(
-    name="sync",
-    task_run_name="sync {table}",
-    retry_condition_fn=is_transient,
-    retry_jitter_factor=JITTER,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
-def sync_table(table: str, night: Night, planned: Plan) -> Outcome | Prepared:
-    """One table's subflow on the run's current snapshot; carries the retries a flow can't have."""
-    snapshot, states = planned.current()
-    try:
-        return extract_load(
-            table,
-            night.config,
-            night.run_id,
-            snapshot,
-            states[table],
-            night.full_refresh,
-            night.partitions,
-            table in night.forced,
-        )
-    except TransientError as error:
-        log.warning("%s", error.about(table))
-        if isinstance(error, StaleSnapshot):
-            planned.discard(snapshot)
-        raise
 
 
 if __name__ == "__main__":

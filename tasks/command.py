@@ -1,5 +1,7 @@
 """The command line of `python flows/daily.py`: what it accepts, says and exits with.
 
+`run` is what every flow's command does.
+
 Exit codes: 0 the night completed, 1 it failed, 2 it could not start because of its configuration
 or connection, 130 it was interrupted.
 """
@@ -10,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -33,24 +35,8 @@ def main(daily: Callable[..., object], arguments: Sequence[str] | None = None) -
     """Runs one night and returns the exit code."""
     options = _parse(arguments)
     path = options.config or Path(os.environ.get("DAYBREAK_CONFIG") or DEMO)
-    for number in SIGNALS:
-        signal.signal(number, _interrupt)
-    try:
-        config = load_config(path)
-        _check_bad_day(config, options.bad_day)
-        check(config, options.tables, options.partitions, options.force)
-        show_progress()
-        server = temporary_server()
-        with _day(config, options.bad_day), serving(server):
-            return _night(daily, path, options)
-    except DaybreakError as error:
-        return _say(error, CAN_NOT_START)
-    except KeyboardInterrupt:
-        return say_interrupted()
 
-
-def _night(daily: Callable[..., object], path: Path, options: argparse.Namespace) -> int:
-    try:
+    def night() -> None:
         daily(
             str(path),
             tables=options.tables,
@@ -60,6 +46,40 @@ def _night(daily: Callable[..., object], path: Path, options: argparse.Namespace
             skip_dbt=options.skip_dbt,
             skip_quality=options.skip_quality,
         )
+
+    return run(lambda: _ready(path, options), night)
+
+
+def run(ready: Callable[[], AbstractContextManager[None]], flow: Callable[[], object]) -> int:
+    """Runs a flow here and now, and returns the exit code.
+
+    Args:
+        ready: Says what is wrong before anything is started; the flow runs inside what it returns.
+    """
+    for number in SIGNALS:
+        signal.signal(number, _interrupt)
+    try:
+        around = ready()
+        show_progress()
+        server = temporary_server()
+        with around, serving(server):
+            return _ended(flow)
+    except DaybreakError as error:
+        return _say(error, CAN_NOT_START)
+    except KeyboardInterrupt:
+        return say_interrupted()
+
+
+def _ready(path: Path, options: argparse.Namespace) -> AbstractContextManager[None]:
+    config = load_config(path)
+    _check_bad_day(config, options.bad_day)
+    check(config, options.tables, options.partitions, options.force)
+    return _day(config, options.bad_day)
+
+
+def _ended(flow: Callable[[], object]) -> int:
+    try:
+        flow()
     except DaybreakError as error:
         return _say(error, FAILED)
     return 0
@@ -77,15 +97,15 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python flows/daily.py", description="Run one night, here and now."
     )
     parser.add_argument("--config", type=Path, help="configuration file (default: the demo's)")
-    parser.add_argument("--tables", type=_names, metavar="A,B", help="copy only these tables")
+    parser.add_argument("--tables", type=names, metavar="A,B", help="copy only these tables")
     extent = parser.add_mutually_exclusive_group()
     extent.add_argument("--full-refresh", action="store_true", help="read whole tables")
     extent.add_argument(
-        "--partitions", type=_names, default=[], metavar="A,B", help="rewrite only these partitions"
+        "--partitions", type=names, default=[], metavar="A,B", help="rewrite only these partitions"
     )
     parser.add_argument(
         "--force",
-        type=_names,
+        type=names,
         default=[],
         metavar="A,B",
         help="publish these tables once, whatever their breakers say",
@@ -96,11 +116,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",")]
-    if not all(names):
+def names(text: str) -> list[str]:
+    """Names that an option lists; for argparse."""
+    listed = [name.strip() for name in text.split(",")]
+    if not all(listed):
         raise argparse.ArgumentTypeError("expected names, separated by commas")
-    return names
+    return listed
 
 
 def _check_bad_day(config: Config, bad_day: bool) -> None:

@@ -26,7 +26,7 @@ class Step:
 STATEMENT = Step("before", f"{WAREHOUSE}.query")
 #: In the order of a night.
 STEPS = {
-    "before the plan": Step("before", "flows.daily:plan"),
+    "before the plan": Step("before", "flows.sync:plan"),
     "warehouse prepared": Step("after", f"{WAREHOUSE}.prepare"),
     "before the floor": Step("before", "tasks.source.snapshot:note_floor"),
     "floor noted": Step("after", "tasks.source.snapshot:note_floor"),
