@@ -8,7 +8,7 @@ from tasks.attempt import Attempt, Outcome, Prepared, outcome_of
 from tasks.compare import compare
 from tasks.config import Config, load_config
 from tasks.connect import open_source, open_warehouse
-from tasks.dead_letters import store_letters
+from tasks.dead_letters import sought, store_letters
 from tasks.extract import extract
 from tasks.load import audit, load
 from tasks.plan import chosen, relations
@@ -30,6 +30,7 @@ def extract_load(
     full_refresh: bool = False,
     partitions: list[str] | None = None,
     forced: bool = False,
+    replay: bool = False,
 ) -> Outcome | Prepared:
     """Copies one table; where tables are published together, up to its publish.
 
@@ -42,6 +43,7 @@ def extract_load(
         full_refresh: Read the whole table whatever its mode.
         partitions: Rewrite these and no others.
         forced: Publish whatever its breaker says.
+        replay: Read the rows of its open dead letters, and nothing else.
     """
     settings = load_config(Path(config))
     [table_settings] = chosen(settings, [table])
@@ -56,15 +58,17 @@ def extract_load(
         with refusal_recorded(warehouse, run_id, table_settings):
             with source.connect() as session:
                 relation = relations(settings, [table_settings], session)[table]
+            contract = make_contract(table_settings, relation)
             attempt = Attempt(
                 table=table_settings,
                 run_id=run_id,
-                contract=make_contract(table_settings, relation),
+                contract=contract,
                 snapshot=snapshot,
                 state=state,
                 full_refresh=full_refresh,
                 partitions=partitions or [],
                 copied=warehouse.rows(table_settings.target),
+                sought=sought(warehouse, contract) if replay else None,
                 forced=forced,
             )
         if waited and (outcome := given_way(warehouse, attempt)):

@@ -1,5 +1,6 @@
 """The copying of a run's tables: a subflow for each of them, and its retries."""
 
+from contextlib import suppress
 from typing import Any
 
 from prefect import task, unmapped
@@ -10,7 +11,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from flows.extract_load import extract_load
 from tasks.attempt import Outcome, Prepared
 from tasks.connect import open_warehouse
-from tasks.errors import StaleSnapshot, TransientError
+from tasks.errors import DaybreakError, StaleSnapshot, TransientError
 from tasks.logs import log
 from tasks.night import Night, Result, outdated
 from tasks.plan import Plan, plan
@@ -40,6 +41,8 @@ def sync(night: Night) -> None:
                 night.outcomes += withhold(warehouse, night.prepared, "another table failed")
             else:
                 night.outcomes += publish(warehouse, night.prepared)
+    with suppress(DaybreakError), open_warehouse(night.settings, run=night.run_id) as warehouse:
+        night.open_letters = warehouse.open_letters()
     night.check()
 
 
@@ -75,6 +78,7 @@ def sync_table(table: str, night: Night, planned: Plan) -> Outcome | Prepared:
             night.full_refresh,
             night.partitions,
             table in night.forced,
+            night.replay,
         )
     except TransientError as error:
         log.warning("%s", error.about(table))

@@ -57,8 +57,8 @@ class Outcome:
 class Attempt:
     """Fixed when the attempt starts; `state` was read before the source was.
 
-    The copy had `copied` rows. When `forced`, its breaker stops it no more; `overruled` is what the
-    breaker said.
+    The copy had `copied` rows. `sought` are the rows of dead letters that are to be met again. When
+    `forced`, its breaker stops it no more; `overruled` is what the breaker said.
     """
 
     table: Table
@@ -69,6 +69,7 @@ class Attempt:
     full_refresh: bool
     partitions: list[str]
     copied: int
+    sought: Bounds | None = None
     forced: bool = False
     overruled: list[str] = field(default_factory=list)
     id: str = field(default_factory=new_id)
@@ -103,14 +104,14 @@ class Attempt:
     def _bounds(self) -> Bounds:
         if self.partitions and self.evolution.whole:
             log.info("%s: it is read in full before single partitions are", self.table.name)
+        if self.sought and not self.evolution.whole:
+            return self.sought
         if self.full_refresh or self.table.mode == "full_refresh" or self.evolution.whole:
-            return Bounds(whole=True)
+            return Bounds(whole=True, letters=self.sought is not None)
         if self.partitions:
             return Bounds(False, asked=tuple(asked_partitions(self.contract, self.partitions)))
-        if self.table.cursor is None:
-            return Bounds(whole=False)
-        if self.watermark is None:
-            return Bounds(whole=True)
+        if self.table.cursor is None or self.watermark is None:
+            return Bounds(whole=self.table.cursor is not None)
         lower = lower_bound(self.watermark, self.table, self.contract.cursor)
         if is_ahead(lower, self.snapshot.floor, self.table):
             log.warning(
@@ -122,8 +123,7 @@ class Attempt:
 
     def next_watermark(self, extracted: Extract) -> str | None:
         """Where the next attempt goes on, once this one is published."""
-        # Partitions that were asked for say nothing of the rows that changed in others.
-        if self.table.cursor is None or self.bounds.asked:
+        if self.table.cursor is None or self.bounds.picked:
             return self.watermark
         read = (extracted.largest, self.snapshot.floor, self.table)
         if extracted.replaced is None:  # whatever is read whole may begin anew
@@ -133,9 +133,13 @@ class Attempt:
     def judge(self, breaches: Iterable[str]) -> None:
         """Stops the attempt at a breach of its breaker; one that is forced goes on, on record.
 
+        A batch of rows that were bad before is not judged.
+
         Raises:
             BreakerTripped: With every breach.
         """
+        if self.bounds.letters and self.bounds.picked:
+            return
         if not self.forced:
             check(self.table.name, breaches)
         for breach in breaches:
@@ -157,6 +161,7 @@ class Attempt:
             "snapshot_id": self.snapshot.id,
             "snapshot_lsn": self.snapshot.lsn,
             "snapshot_at": self.snapshot.taken_at,
+            "mode": "replay" if self.sought else self.table.mode,
             "lower_bound": None if self.bounds.lower is None else str(self.bounds.lower),
             "rows_read": 0,
             "rows_published": 0,
@@ -179,6 +184,8 @@ class Prepared:
     def is_compared(self) -> bool:
         """Whether its keys are to be compared: a whole table holds just the source's anyway."""
         table, renamed = self.attempt.table, self.attempt.evolution.renamed.values()
+        if self.attempt.sought:
+            return False
         # The copy's columns get their new names in the publish, and are compared the next night.
         if table.deletes == "ignore" or not {*renamed}.isdisjoint(self.attempt.contract.key):
             return False
@@ -197,6 +204,7 @@ class Prepared:
             fingerprint=contract.shape.keeping(attempt.evolution.kept),
             evolution=attempt.evolution,
             record=self.record("published", watermark=watermark, rows_published=self.staged.rows),
+            sought=attempt.bounds.letters,
         )
 
     def record(self, outcome: str, **figures: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from tasks.config import Config
 from tasks.errors import DaybreakError, SyncFailed
 from tasks.table import Table
 from tasks.transform import Built
+from tasks.warehouse.base import OpenLetters
 
 #: What came of one table; an exception when it failed.
 Result = Outcome | Prepared | BaseException
@@ -16,7 +17,8 @@ Result = Outcome | Prepared | BaseException
 class Night:
     """The order of a night, and its results, filled in step by step.
 
-    `config` is the path that `settings` were read from, and `failures` a message a table.
+    `config` is the path that `settings` were read from, and `failures` a message a table. A
+    `replay` is of the rows in the dead letters alone.
     """
 
     run_id: str
@@ -26,6 +28,8 @@ class Night:
     full_refresh: bool
     partitions: list[str] = field(default_factory=list)
     forced: frozenset[str] = frozenset()
+    replay: bool = False
+    open_letters: list[OpenLetters] | None = None
     outcomes: list[Outcome] = field(default_factory=list)
     prepared: list[Prepared] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)

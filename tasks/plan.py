@@ -1,7 +1,7 @@
 """The night's plan: which tables, held against the source, and the snapshot they share."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Self
@@ -40,7 +40,7 @@ def chosen(config: Config, names: list[str] | None) -> list[Table]:
     return [table for table in config.tables if table.name in (names or known)]
 
 
-def forced(tables: list[Table], names: list[str]) -> frozenset[str]:
+def forced(tables: list[Table], names: Sequence[str]) -> frozenset[str]:
     """The names of tables whose breakers don't stop them.
 
     Raises:
@@ -72,7 +72,12 @@ def relations(
     return found
 
 
-def check(config: Config, names: list[str] | None, partitions: list[str], force: list[str]) -> None:
+def check(
+    config: Config,
+    names: list[str] | None,
+    partitions: Sequence[str] = (),
+    force: Sequence[str] = (),
+) -> None:
     """Says what is wrong with configuration, source or warehouse before anything is started."""
     tables = chosen(config, names)
     forced(tables, force)
@@ -80,7 +85,7 @@ def check(config: Config, names: list[str] | None, partitions: list[str], force:
         with open_source(config).connect(connect_timeout=3) as session:
             found = relations(config, tables, session)
         for table in tables if partitions else []:
-            asked_partitions(make_contract(table, found[table.name]), partitions)
+            asked_partitions(make_contract(table, found[table.name]), [*partitions])
     open_warehouse(config).__exit__()
 
 

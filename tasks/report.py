@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tasks.night import Night
+from tasks.warehouse.base import OpenLetters
 
 NUMBERS = ("rows read", "published", "dead letters", "seconds")
 
@@ -51,10 +52,19 @@ def summary(night: Night) -> str:
     for each in night.outcomes:
         for told in each.remarks:
             console.print(f"{each.table}: {told}", highlight=False, markup=False)
+    console.print()
+    if night.open_letters is not None:
+        console.print(f"letters  {_open(night.open_letters)}", highlight=False, markup=False)
     if night.built:
-        console.print(
-            f"\ndbt      {night.built.models} models and {night.built.tests} tests passed"
-        )
+        console.print(f"dbt      {night.built.models} models and {night.built.tests} tests passed")
     if night.verdict:
         console.print(f"quality  {night.verdict}", highlight=False)
     return text.getvalue().rstrip()
+
+
+def _open(letters: list[OpenLetters]) -> str:
+    """How many dead letters are open, with those of each table and rule."""
+    if not letters:
+        return "none open"
+    each = ", ".join(f"{one.table} {one.rule} {one.letters:,}" for one in letters)
+    return f"{sum(one.letters for one in letters):,} open: {each}"

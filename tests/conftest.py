@@ -8,6 +8,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -253,18 +254,21 @@ def sync(source_url: str, config_file: Write, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def start_daily(source_url: str, prefect_api: str) -> Start:
-    """Starts `python flows/daily.py` with arguments, as a user would.
+def start_flow(source_url: str, prefect_api: str) -> Start:
+    """Starts `python flows/SCRIPT` with arguments, as a user would.
 
     Its environment is changed by `environment`; other options are those of Popen.
     """
 
     def start(
-        *arguments: str | Path, environment: dict[str, str] | None = None, **options: Any
+        script: str,
+        *arguments: str | Path,
+        environment: dict[str, str] | None = None,
+        **options: Any,
     ) -> subprocess.Popen[str]:
         given = {"SOURCE_URL": source_url, "PREFECT_API_URL": prefect_api, **(environment or {})}
         return subprocess.Popen(
-            [sys.executable, ROOT / "flows" / "daily.py", *map(str, arguments)],
+            [sys.executable, ROOT / "flows" / script, *map(str, arguments)],
             **{
                 "cwd": ROOT,
                 "env": {**os.environ, **given},
@@ -276,6 +280,12 @@ def start_daily(source_url: str, prefect_api: str) -> Start:
         )
 
     return start
+
+
+@pytest.fixture
+def start_daily(start_flow: Start) -> Start:
+    """Starts `python flows/daily.py`."""
+    return partial(start_flow, "daily.py")
 
 
 @pytest.fixture

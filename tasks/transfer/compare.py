@@ -18,9 +18,8 @@ from tasks.source.snapshot import Snapshot
 from tasks.transfer.contract import Contract
 from tasks.transfer.extract import Extract, read_rows
 from tasks.transfer.files import StagingFiles
-from tasks.transfer.key_hash import INSTANTS, bucket, hash_digits, in_buckets, key_md5
-from tasks.transfer.slices import LIMITS, within
-from tasks.transfer.types import Field, Kind
+from tasks.transfer.key_hash import bucket, in_buckets
+from tasks.transfer.source_keys import Keys, source_hash, source_md5
 
 #: Bucket, number of its keys, XOR of their hashes.
 Digest = tuple[int, int, int]
@@ -49,7 +48,7 @@ class SourceKeys:
             yield frames.append
 
         contract = self.contract
-        column = sql.SQL("{} as key_hash").format(_hash(contract.key_fields))
+        column = sql.SQL("{} as key_hash").format(source_hash(contract.key_fields))
         digest = f"{bucket('key_hash')} as bucket, count(*) as keys, bit_xor(key_hash) as digest"
         # OFFSET 0 keeps a hash from being computed once for each place that it is used in.
         queries = [
@@ -71,41 +70,16 @@ class SourceKeys:
                 yield keys.write
 
         key = self.contract.key_fields
-        column = sql.SQL("{} as key_hash").format(_hash(key))
-        these = sql.SQL(in_buckets(_md5(key), buckets))
+        column = sql.SQL("{} as key_hash").format(source_hash(key))
+        these = sql.SQL(in_buckets(source_md5(key), buckets))
         self._read(tid_queries(self.contract.relation, column, these, self.streams), stream)
 
     def read_rows(self, hashes: list[int], staging: StagingFiles) -> Extract:
         """Stages the rows whose keys have these hashes."""
         contract = self.contract
-        these = sql.SQL("{} in ({})").format(
-            _hash(contract.key_fields), sql.SQL(", ").join(map(sql.Literal, hashes))
-        )
+        these = Keys(tuple(contract.key_fields), tuple(hashes)).at_source
         queries = tid_queries(contract.relation, contract.columns, these, self.streams)
         return read_rows(self.source, self.snapshot, contract, queries, self.streams, staging)
 
     def _read(self, queries: list[str], stream: Stream) -> None:
         read(self.source, self.snapshot, self.contract.table.name, queries, self.streams, stream)
-
-
-def _hash(key: list[Field]) -> sql.Composed:
-    """The hash of a row's key at the source; NULL where a copy can't hold it."""
-    return sql.SQL("('x0' || {})::bit(64)::bigint").format(sql.SQL(hash_digits(_md5(key))))
-
-
-def _md5(key: list[Field]) -> str:
-    return key_md5([_text(field).as_string() for field in key])
-
-
-def _text(field: Field) -> sql.Composed:
-    form = "{name}::text"
-    if field.kind is Kind.TEXT:
-        form = "convert_to({name}::text, 'UTF8')"
-    elif field.kind is Kind.DECIMAL:
-        form = "nullif({name}, 'NaN')::text"
-    elif field.kind in INSTANTS:
-        form = "(extract(epoch from {name}) * 1000000)::bigint::text"
-    if field.kind in LIMITS:
-        form = f"case when {{held}} then {form} end"
-    held = within(field, *LIMITS[field.kind]).at_source if field.kind in LIMITS else sql.SQL("")
-    return sql.SQL(form).format(name=sql.Identifier(field.name), held=held)

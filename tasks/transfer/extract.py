@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -21,6 +21,7 @@ from tasks.transfer.files import StagingFile, StagingFiles
 from tasks.transfer.rules import Screened, screen, spelled_keys
 from tasks.transfer.selection import Bounds, select
 from tasks.transfer.slices import Slice
+from tasks.transfer.source_keys import Keys
 from tasks.transfer.types import largest
 from tasks.transfer.watermark import Mark
 
@@ -147,12 +148,13 @@ def read_rows(
     return result
 
 
-def _queries(contract: Contract, slices: list[Slice] | None, streams: int) -> list[str]:
-    columns = contract.columns
-    if slices is None:
+def _queries(contract: Contract, parts: Sequence[Slice | Keys] | None, streams: int) -> list[str]:
+    columns, served = contract.columns, contract.relation.range_columns
+    if parts is None:
         return tid_queries(contract.relation, columns, None, streams)
-    wheres = [each.at_source for each in slices]
-    if all(each.is_range and each.field.name in contract.relation.range_columns for each in slices):
+    wheres = [each.at_source for each in parts]
+    ranges = [each for each in parts if isinstance(each, Slice) and each.is_range]
+    if [each for each in ranges if each.field.name in served] == parts:
         return range_queries(contract.relation, columns, wheres)
     either = sql.SQL("({})").format(sql.SQL(" or ").join(wheres))
     return tid_queries(contract.relation, columns, either, streams)

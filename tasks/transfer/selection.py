@@ -1,5 +1,6 @@
 """Which rows a night copies: decided on the snapshot, the same for reading and for replacing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.source.connection import Source
@@ -7,19 +8,28 @@ from tasks.source.snapshot import Snapshot
 from tasks.transfer.contract import Contract
 from tasks.transfer.overwrite import changed_partitions, last_partitions
 from tasks.transfer.slices import Slice, Value
+from tasks.transfer.source_keys import Keys
 from tasks.transfer.watermark import changed_since
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What an attempt starts from: the whole table, or `lower`, or partitions that were asked for.
+    """What an attempt starts from: the whole table, `lower`, or slices that were asked for.
 
-    `lower` is the cursor's first value to read, where the table has a cursor.
+    `lower` is the cursor's first value to read, where the table has a cursor. With `letters` it is
+    to meet the rows of the open ones again: those asked for, or of these `keys`, or among all.
     """
 
     whole: bool
     lower: Value | None = None
     asked: tuple[Slice, ...] = ()
+    letters: bool = False
+    keys: Keys | None = None
+
+    @property
+    def picked(self) -> bool:
+        """Whether they say nothing of the rows that changed elsewhere."""
+        return bool(self.asked) or (self.letters and not self.whole)
 
 
 @dataclass(frozen=True)
@@ -29,7 +39,7 @@ class Selection:
     Copies with a key that was read are replaced in any case.
     """
 
-    read: list[Slice] | None
+    read: Sequence[Slice | Keys] | None
     replaced: list[Slice] | None
 
 
@@ -41,11 +51,13 @@ def select(source: Source, snapshot: Snapshot, contract: Contract, bounds: Bound
     table = contract.table
     if bounds.whole:
         return WHOLE
+    if bounds.asked:
+        return Selection([*bounds.asked], [*bounds.asked])
+    if bounds.letters:
+        return Selection([bounds.keys] if bounds.keys else None, [])
     changed = [] if bounds.lower is None else changed_since(contract.cursor, bounds.lower)
     if table.mode == "incremental":
         return Selection(changed, changed if table.append_only else [])
-    if bounds.asked:
-        return Selection([*bounds.asked], [*bounds.asked])
     partitions = (
         changed_partitions(source, snapshot, contract, changed)
         if changed

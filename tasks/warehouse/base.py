@@ -87,9 +87,10 @@ class Publication:
     The staged rows become the whole table when `replaced` is None; a copy that keeps deleted rows
     keeps those that they lack. Else they are inserted after the copies in the replaced slices and
     those with a staged key are deleted; without any slice, the copy of a row that is dead-lettered
-    now stays as it was. `state` is the one that was read before: the publish fails if another has
-    happened since. `record` holds the columns of the attempt's `sync_runs` row. The copy's columns
-    follow `evolution` before.
+    now stays as it was. Letters of what is replaced are closed; all of the table's are, but those
+    that are staged again, when their rows were `sought`. `state` is the one that was read before:
+    the publish fails if another has happened since. `record` holds the columns of the attempt's
+    `sync_runs` row. The copy's columns follow `evolution` before.
     """
 
     staged: Staged
@@ -100,6 +101,16 @@ class Publication:
     fingerprint: str
     evolution: Evolution
     record: dict[str, Any]
+    sought: bool = False
+
+
+@dataclass(frozen=True)
+class OpenLetters:
+    """How many dead letters of a table are open for breaking a rule."""
+
+    table: str
+    rule: str
+    letters: int
 
 
 class Warehouse(Protocol):
@@ -149,6 +160,15 @@ class Warehouse(Protocol):
 
     def published(self, run_id: str, table: str) -> dict[str, Any] | None:
         """The `sync_runs` row with which this run has published the table, if it has."""
+
+    def open_letters(self) -> list[OpenLetters]:
+        """How many dead letters are open, by table and rule."""
+
+    def letter_hashes(self, table: str, key: list[Field]) -> list[int | None]:
+        """The hash of the key of each open letter's row; None for one that has none."""
+
+    def letter_values(self, table: str, field: Field) -> list[str | None]:
+        """The values of a field in open letters' rows, as texts that keys are hashed from."""
 
     def quote(self, name: str) -> str:
         """An identifier as it stands in a statement."""

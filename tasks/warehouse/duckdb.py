@@ -16,18 +16,20 @@ from typing import Any, ClassVar, Self
 import duckdb
 
 from tasks.transfer.files import Compression, StagingFile
-from tasks.transfer.key_hash import hash_digits, key_md5
+from tasks.transfer.key_hash import key_md5
 from tasks.transfer.slices import bound
 from tasks.transfer.types import Field
-from tasks.warehouse.base import STAGING_TABLE, Publication, Row, Staged, State
+from tasks.warehouse.base import STAGING_TABLE, OpenLetters, Publication, Row, Staged, State
 from tasks.warehouse.columns import Wanted, alterations
 from tasks.warehouse.comparison import LIVE, Comparison
 from tasks.warehouse.duckdb_errors import duckdb_errors
 from tasks.warehouse.duckdb_names import (
     in_slices,
-    key_in_letter,
+    key_hash,
     key_text,
+    keys_in_letter,
     quote,
+    row_in_letter,
     same_key,
     same_row,
     sql_type,
@@ -124,7 +126,6 @@ class DuckDBWarehouse:
 
     def comparison(self, staged: Staged, key: list[Field]) -> Comparison:
         columns = [quote(field.name) for field in key]
-        md5 = key_md5([key_text(field) for field in key])
         names = {
             "target": self._name(staged.table),
             "staging": self._name(staged.name),
@@ -134,11 +135,11 @@ class DuckDBWarehouse:
             "deletes": self._name(staged.deletes),
             "key": ", ".join(columns),
             "staged_key": ", ".join(columns),
-            "letter_key": ", ".join(key_in_letter("l", field) for field in key),
+            "letter_key": keys_in_letter(key),
             "same": same_row(key, "t", "pending"),
             "live": LIVE if staged.soft else "true",
-            "md5": md5,
-            "hash": f"cast('0x' || {hash_digits(md5)} as bigint)",
+            "md5": key_md5([key_text(field) for field in key]),
+            "hash": key_hash(key),
             "xor": "bit_xor",
         }
         return Comparison(self.query, names, staged.table)
@@ -171,6 +172,16 @@ class DuckDBWarehouse:
 
     def published(self, run_id: str, table: str) -> dict[str, Any] | None:
         return self._ledger.published(run_id, table)
+
+    def open_letters(self) -> list[OpenLetters]:
+        return self._ledger.open_letters()
+
+    def letter_hashes(self, table: str, key: list[Field]) -> list[int | None]:
+        hashes = self._ledger.in_letters(table, key_hash(key), keys_in_letter(key))
+        return [None if each is None else int(each) for each in hashes]
+
+    def letter_values(self, table: str, field: Field) -> list[str | None]:
+        return self._ledger.in_letters(table, key_text(field), row_in_letter(field))
 
     def quote(self, name: str) -> str:
         return quote(name)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tasks.transfer.key_hash import INSTANTS
+from tasks.transfer.key_hash import INSTANTS, hash_digits, key_md5
 from tasks.transfer.slices import LIMITS, Slice, bound
 from tasks.transfer.types import Field, Kind
 
@@ -42,9 +42,19 @@ def in_json(column: str, field: Field) -> str:
     return f"""json_extract_string({column}, '$."{key}"')"""
 
 
-def key_in_letter(letter: str, field: Field) -> str:
-    """A field of the key of a letter; NULL where its type can't hold it."""
-    return f"try_cast({in_json(f'{letter}.row_key', field)} as {sql_type(field)})"
+def keys_in_letter(key: list[Field]) -> str:
+    """The key's columns in a letter `l`; NULL where their types can't hold it."""
+    return ", ".join(_in_letter("row_key", field) for field in key)
+
+
+def row_in_letter(field: Field) -> str:
+    """A column of a letter's row; NULL where its type can't hold it."""
+    return _in_letter("record", field)
+
+
+def _in_letter(part: str, field: Field) -> str:
+    text = in_json(f"l.{part}", field)
+    return f"try_cast({text} as {sql_type(field)}) as {quote(field.name)}"
 
 
 def key_text(field: Field) -> str:
@@ -54,6 +64,11 @@ def key_text(field: Field) -> str:
     if field.kind in LIMITS:
         text = f"case when isfinite({column}) then {text} end"
     return f"cast({text} as varchar)"
+
+
+def key_hash(key: list[Field]) -> str:
+    """The hash of a key; NULL where a copy can't hold it."""
+    return f"cast('0x' || {hash_digits(key_md5([key_text(field) for field in key]))} as bigint)"
 
 
 def same_row(key: list[Field], row: str, other: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tasks.transfer.slices import Slice
-from tasks.warehouse.base import Publication, Query, State
+from tasks.warehouse.base import OpenLetters, Publication, Query, State
 
 InSlices = Callable[[list[Slice]], tuple[str, list[Any]]]
 
@@ -176,6 +176,28 @@ class Ledger:
             [value for row in rows for value in row.values()],
         )
 
+    def open_letters(self) -> list[OpenLetters]:
+        """How many dead letters are open, by table and rule."""
+        rows = self._query(
+            f"select table_name, rule, count(*) from {self._raw}.dead_letters"
+            " where closed_at is null group by table_name, rule order by table_name, rule",
+            [],
+        )
+        return [OpenLetters(*row) for row in rows]
+
+    def in_letters(self, table: str, value: str, columns: str) -> list[Any]:
+        """Each value of an expression over columns of open letters `l`; None where it is NULL.
+
+        NULLs are asked for apart, since an emulator gives something else for one.
+        """
+        letters = f"select {columns} from {self._raw}.dead_letters l"
+        found = f"({letters} where table_name = ? and closed_at is null) found"
+        values = f"select distinct {value} from {found} where {value} is not null"
+        without = f"select count(*) from {found} where {value} is null"
+        [(nulls,)] = self._query(without, [table])
+        each = [each for (each,) in self._query(values, [table])]
+        return [*each, None] if nulls else each
+
     def publish_letters(
         self,
         publication: Publication,
@@ -231,7 +253,7 @@ def _replaced(
     in_slices: InSlices,
 ) -> Iterator[tuple[str, list[Any]]]:
     """Conditions on the letters of what is replaced, each with its values."""
-    if publication.replaced is None:
+    if publication.replaced is None or publication.sought:
         yield "true", []
         return
     yield f"exists (select 1 from {letters} l where l.row_key = dead_letters.row_key)", []

@@ -13,9 +13,9 @@ from typing import Any, ClassVar, Self
 
 from tasks.errors import DaybreakError, TransientError
 from tasks.transfer.files import Compression, StagingFile
-from tasks.transfer.key_hash import DIGITS, hash_digits, key_md5
+from tasks.transfer.key_hash import key_md5
 from tasks.transfer.types import Field, Kind
-from tasks.warehouse.base import Publication, Row, Staged, State
+from tasks.warehouse.base import OpenLetters, Publication, Row, Staged, State
 from tasks.warehouse.columns import Wanted, alterations
 from tasks.warehouse.comparison import LIVE, Comparison
 from tasks.warehouse.ledger import Ledger, LostRace
@@ -24,10 +24,12 @@ from tasks.warehouse.snowflake_names import (
     exact,
     in_bounds,
     in_slices,
-    key_in_letter,
+    key_hash,
     key_text,
+    keys_in_letter,
     published_value,
     quote,
+    row_in_letter,
     same_key,
     sql_type,
     stored,
@@ -111,8 +113,7 @@ class SnowflakeWarehouse:
 
     def comparison(self, staged: Staged, key: list[Field]) -> Comparison:
         columns = [quote(field.name) for field in key]
-        md5 = key_md5([key_text(field) for field in key])
-        named = [(f"{exact(f.name)} as {quote(f.name)}", key_in_letter("l", f)) for f in key]
+        named = [f"{exact(field.name)} as {quote(field.name)}" for field in key]
         names = {
             "target": self._name(staged.table),
             "staging": self._name(staged.name),
@@ -121,12 +122,12 @@ class SnowflakeWarehouse:
             "hashes": self._name(staged.hashes),
             "deletes": self._name(staged.deletes),
             "key": ", ".join(columns),
-            "staged_key": ", ".join(name for name, _ in named),
-            "letter_key": ", ".join(letter for _, letter in named),
+            "staged_key": ", ".join(named),
+            "letter_key": keys_in_letter(key),
             "same": " and ".join(f"t.{column} = pending.{column}" for column in columns),
             "live": LIVE if staged.soft else "true",
-            "md5": md5,
-            "hash": f"to_number({hash_digits(md5)}, '{'X' * DIGITS}')",
+            "md5": key_md5([key_text(field) for field in key]),
+            "hash": key_hash(key),
             "xor": "bitxor_agg",
         }
         return Comparison(partial(self._run, "compare"), names, staged.table)
@@ -160,6 +161,16 @@ class SnowflakeWarehouse:
 
     def published(self, run_id: str, table: str) -> dict[str, Any] | None:
         return self._ledger("state").published(run_id, table)
+
+    def open_letters(self) -> list[OpenLetters]:
+        return self._ledger("letters").open_letters()
+
+    def letter_hashes(self, table: str, key: list[Field]) -> list[int | None]:
+        hashes = self._ledger("letters").in_letters(table, key_hash(key), keys_in_letter(key))
+        return [None if each is None else int(each) for each in hashes]
+
+    def letter_values(self, table: str, field: Field) -> list[str | None]:
+        return self._ledger("letters").in_letters(table, key_text(field), row_in_letter(field))
 
     def quote(self, name: str) -> str:
         return quote(name)

@@ -4,7 +4,7 @@ import re
 from datetime import date
 from typing import Any
 
-from tasks.transfer.key_hash import INSTANTS
+from tasks.transfer.key_hash import DIGITS, INSTANTS, hash_digits, key_md5
 from tasks.transfer.slices import LIMITS, Slice, bound
 from tasks.transfer.types import Field, Kind
 
@@ -79,9 +79,19 @@ def in_json(column: str, field: Field) -> str:
     return f"parse_json({column}):{exact(field.name)}::varchar"
 
 
-def key_in_letter(letter: str, field: Field) -> str:
-    """A field of the key of a letter; NULL where its type can't hold it."""
-    return f"try_cast({in_json(f'{letter}.row_key', field)} as {sql_type(field)})"
+def keys_in_letter(key: list[Field]) -> str:
+    """The key's columns in a letter `l`; NULL where their types can't hold it."""
+    return ", ".join(_in_letter("row_key", field) for field in key)
+
+
+def row_in_letter(field: Field) -> str:
+    """A column of a letter's row; NULL where its type can't hold it."""
+    return _in_letter("record", field)
+
+
+def _in_letter(part: str, field: Field) -> str:
+    text = in_json(f"l.{part}", field)
+    return f"try_cast({text} as {sql_type(field)}) as {quote(field.name)}"
 
 
 def key_text(field: Field) -> str:
@@ -92,6 +102,12 @@ def key_text(field: Field) -> str:
     elif field.kind is Kind.DATE:
         column = f"to_char({column}, 'YYYY-MM-DD')"
     return f"cast({column} as varchar)"
+
+
+def key_hash(key: list[Field]) -> str:
+    """The hash of a key; NULL where a copy can't hold it."""
+    digits = hash_digits(key_md5([key_text(field) for field in key]))
+    return f"to_number({digits}, '{'X' * DIGITS}')"
 
 
 def published_value(field: Field) -> str:

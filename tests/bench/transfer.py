@@ -11,7 +11,7 @@ from tasks.attempt import Attempt, Outcome
 from tasks.compare import compare
 from tasks.config import Config
 from tasks.connect import open_source, open_warehouse
-from tasks.dead_letters import store_letters
+from tasks.dead_letters import sought, store_letters
 from tasks.extract import extract
 from tasks.load import audit, load
 from tasks.plan import plan, relations
@@ -24,6 +24,7 @@ def transfer(
     full_refresh: bool = False,
     partitions: list[str] | None = None,
     forced: bool = False,
+    replay: bool = False,
 ) -> Outcome:
     """Snapshot, read, screen, stage, audit and publish, without Prefect around the tasks."""
     [table] = config.tables
@@ -32,15 +33,17 @@ def transfer(
         with source.connect() as session:
             relation = relations(config, [table], session)[table.name]
         snapshot, states = planned.current()
+        contract = make_contract(table, relation)
         attempt = Attempt(
             table=table,
             run_id="00000000-0000-0000-0000-000000000000",
-            contract=make_contract(table, relation),
+            contract=contract,
             snapshot=snapshot,
             state=states[table.name],
             full_refresh=full_refresh,
             partitions=partitions or [],
             copied=warehouse.rows(table.target),
+            sought=sought(warehouse, contract) if replay else None,
             forced=forced,
         )
         files = attempt.staging_files(warehouse, config.warehouse.file_size)

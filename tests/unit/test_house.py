@@ -76,6 +76,7 @@ def test_the_house_is_not_empty() -> None:
         ("extract_load.py:extract_load", "extract-load"),
         ("transform.py:transform", "transform"),
         ("quality.py:quality", "quality"),
+        ("replay_dead_letters.py:replay_dead_letters", "replay-dead-letters"),
     ],
 )
 def test_a_worker_loads_the_flow_by_its_entrypoint(
