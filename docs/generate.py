@@ -13,11 +13,12 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from docs.rules import RULES, unfit
 from tasks.config import Config
-from tasks.fields import UNITS
+from tasks.fields import EVERY, UNITS
 from tasks.source.catalog import Column
-from tasks.transfer.types import AS_TEXT, NATIVE, field_of
-from tasks.warehouse.duckdb_names import sql_type
+from tasks.transfer.types import BASE, TEXTS, field_of
+from tasks.warehouse import duckdb_names, snowflake_names
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "deployments" / "tables.schema.json"
@@ -26,16 +27,17 @@ VARIABLE = r"^\$\{\w+(:-[^}]*)?\}$"
 ISO_DURATION = re.compile(r"P(\d+D)?T?(\d+H)?(\d+M)?(\d+S)?")
 # How the settings of several are called.
 MANY: dict[Any, str] = {list: "[]", dict: ".COLUMN"}
-# What NATIVE and AS_TEXT don't name: label, base type, modifier, category.
-OTHER_TYPES = [
-    ("numeric(p,s), p <= 38, 0 <= s <= min(p,37)", "numeric", (38 << 16) + 9 + 4, "N"),
-    ("other numeric", "numeric", -1, "N"),
-    ("arrays", "_int4", -1, "A"),
-    ("composites", "point3d", -1, "C"),
-    ("hstore", "hstore", -1, "U"),
-    ("enums", "mood", -1, "E"),
-    ("everything else (interval, inet, ranges, money, ...)", "interval", -1, "T"),
+JSON_PART = Column("element", 1, "json", "json", -1, "U", False, False)
+# Types that BASE and TEXTS don't name: label, base type, modifier, category, parts.
+MADE: list[tuple[str, str, int, str, tuple[Column, ...]]] = [
+    ("numeric(p,s), p <= 38, 0 <= s <= min(p,37)", "numeric", (38 << 16) + 9 + 4, "N", ()),
+    ("other numeric", "numeric", -1, "N", ()),
+    ("arrays, composites", "c", -1, "C", ()),
+    ("those that hold json", "c", -1, "C", (JSON_PART,)),
+    ("enums", "e", -1, "E", ()),
+    ("ranges, multiranges", "r", -1, "R", ()),
 ]
+HOW = {"native": "as it is", "text": "as text", "json": "`to_json`"}
 
 
 def schema() -> str:
@@ -48,7 +50,9 @@ def schema() -> str:
 def readme(text: str) -> str:
     """The README with its generated parts renewed."""
     text = _replaced(text, "settings", settings_table())
-    return _replaced(text, "types", types_table())
+    text = _replaced(text, "types", types_table())
+    text = _replaced(text, "rules", rules_table())
+    return _replaced(text, "unfit", _table(("value", "DuckDB", "Snowflake"), unfit()))
 
 
 def settings_table() -> str:
@@ -60,16 +64,31 @@ def settings_table() -> str:
 
 
 def types_table() -> str:
-    """Every PostgreSQL type, the kind of its chunk and its DuckDB type."""
-    known = [(name, name, -1, "") for name in (*NATIVE, *AS_TEXT)]
+    """Every PostgreSQL type, how it is read, the kind of its chunk and its types when stored."""
+    named = [(_label((name,)), name, -1, "", ()) for name in BASE]
+    texts = [(_label(names), names[0], -1, "", ()) for names in TEXTS.values()]
     rows = []
-    for label, name, modifier, category in known + OTHER_TYPES:
-        field = field_of(Column("c", 1, name, name, modifier, category, False, False))
-        stored = "DECIMAL(p,s)" if field.precision else sql_type(field).upper()
-        how = {"native": "as it is", "text": "as text", "json": "`to_json`"}[field.read_as]
-        rows.append((label, how, field.kind.value, stored))
-    rows.append(("domains", "as their base type", "", ""))
-    return _table(("PostgreSQL", "read", "in flight", "DuckDB"), rows)
+    for label, name, modifier, category, parts in [*named, *MADE, *texts]:
+        column = Column("c", 1, name, name, modifier, category, False, False, True, parts)
+        field = field_of(column)
+        stored = [
+            names.sql_type(field).upper().replace("(38, 9)", "(p,s)")
+            for names in (snowflake_names, duckdb_names)
+        ]
+        rows.append((label, HOW[field.read_as], field.kind.value, *stored))
+    rows.append(("domains", "as their base type", "", "", ""))
+    rows.append(("any other, told in the summary", "as text", "text", *stored))
+    return _table(("PostgreSQL", "read", "in flight", "Snowflake", "DuckDB"), rows)
+
+
+def rules_table() -> str:
+    """How values are spelled in a copy."""
+    rows = [(rule.of, f"`{rule.value}`", f"`{rule.copy}`", rule.says) for rule in RULES]
+    return _table(("PostgreSQL", "for example", "in DuckDB", "a copy holds"), rows)
+
+
+def _label(names: tuple[str, ...]) -> str:
+    return ", ".join(name.rpartition(".")[2] for name in names)
 
 
 def _settings(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
@@ -99,6 +118,8 @@ def _default(field: FieldInfo) -> str:
     default = field.default
     if default is None or isinstance(default, BaseModel | SecretStr):
         return ""
+    if isinstance(default, dict) and default.keys() == {EVERY}:
+        return f"`{default[EVERY]}`"
     if isinstance(default, timedelta):
         return f"`{_duration(default)}`"
     if isinstance(default, bool | list | dict):

@@ -7,7 +7,7 @@ from prefect import flow
 from tasks.attempt import Attempt, Outcome, Prepared, outcome_of
 from tasks.compare import compare
 from tasks.config import Config, load_config
-from tasks.connect import open_source, open_warehouse
+from tasks.connect import limits, open_source, open_warehouse
 from tasks.dead_letters import sought, store_letters
 from tasks.extract import extract
 from tasks.load import audit, load
@@ -58,7 +58,7 @@ def extract_load(
         with refusal_recorded(warehouse, run_id, table_settings):
             with source.connect() as session:
                 relation = relations(settings, [table_settings], session)[table]
-            contract = make_contract(table_settings, relation)
+            contract = make_contract(table_settings, relation, limits(settings))
             attempt = Attempt(
                 table=table_settings,
                 run_id=run_id,

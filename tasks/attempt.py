@@ -1,13 +1,16 @@
 """One attempt at one table: what it starts from, what came of it, and its row in the ledger."""
 
+import json
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from tasks.fields import Policy
 from tasks.logs import log
 from tasks.quality.audit import check
 from tasks.source.snapshot import Snapshot
@@ -28,11 +31,17 @@ def new_id() -> str:
     return uuid.uuid4().hex[:12]
 
 
+#: What is said of values that don't fit, by what `unrepresentable` has for them.
+BECAME = {"null": "became NULL", "dead_letter": "went to the dead letters"}
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a person is told of one table; `changes` of its columns are told once.
 
-    `forced` is what its breaker said, where it was published in spite of it.
+    `cells_unrepresentable` is the JSON of the ledger: by column, how many values its type can't
+    hold became NULL or a dead letter. `forced` is what its breaker said, where it was published in
+    spite of it.
     """
 
     table: str
@@ -42,6 +51,7 @@ class Outcome:
     rows_published: int
     rows_dead_lettered: int
     seconds: float
+    cells_unrepresentable: str | None = None
     forced: str | None = None
     changes: tuple[str, ...] = ()
 
@@ -49,6 +59,9 @@ class Outcome:
     def remarks(self) -> Iterator[str]:
         """What there is to say beside the figures."""
         yield from self.changes
+        for column, cells in json.loads(self.cells_unrepresentable or "{}").items():
+            for how, number in cells.items():
+                yield f"{number:,} values of {column} don't fit its type and {BECAME[how]}"
         if self.forced:
             yield f"published by --force, although {self.forced}"
 
@@ -216,7 +229,10 @@ class Prepared:
                 "rows_staged": self.staged.rows,
                 "rows_dead_lettered": self.extracted.rows_dead,
                 "rows_deleted": (self.staged.deleted or 0) if self.is_compared else None,
-                "cells_coerced": self.extracted.coerced.total(),
+                "cells_coerced": sum(
+                    cells for (_, how), cells in self.extracted.unfit.items() if how == "null"
+                ),
+                "cells_unrepresentable": _by_column(self.extracted.unfit),
                 "bytes_read": self.extracted.bytes,
                 **figures,
             },
@@ -233,6 +249,13 @@ def ledger_row(run_id: str, table: Table, attempt: str, outcome: str) -> dict[st
         "mode": table.mode,
         "finished_at": datetime.now(UTC),
     }
+
+
+def _by_column(unfit: Counter[tuple[str, Policy]]) -> str | None:
+    columns: dict[str, dict[str, int]] = {}
+    for (name, how), cells in sorted(unfit.items()):
+        columns.setdefault(name, {})[how] = cells
+    return json.dumps(columns, ensure_ascii=False) if columns else None
 
 
 def outcome_of(record: dict[str, Any], table: Table, changes: tuple[str, ...] = ()) -> Outcome:

@@ -188,6 +188,3 @@ def _not_built(config: Config) -> Iterator[tuple[tuple[int | str, ...], str]]:
         yield ("notify",), "notification"
     if config.execution == "workers":
         yield ("execution",), "workers"
-    for index, table in enumerate(config.tables):
-        if table.columns.as_:
-            yield ("tables", index, "columns", "as"), "declaring another type"

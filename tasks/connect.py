@@ -4,6 +4,8 @@ from tasks.blocks import snowflake_login, source_conninfo
 from tasks.config import Config
 from tasks.source.connection import Source
 from tasks.source.embedded import start
+from tasks.transfer.types import Limits
+from tasks.warehouse import duckdb_names, snowflake_names
 from tasks.warehouse.base import Warehouse
 
 
@@ -39,3 +41,10 @@ def open_warehouse(config: Config, **tag: str) -> Warehouse:
 
     login = snowflake_login(config.warehouse)
     return SnowflakeWarehouse(login.connect, config.warehouse.raw_schema, tag)
+
+
+def limits(config: Config) -> Limits:
+    """What the types of the configured warehouse can't hold."""
+    names = {"duckdb": duckdb_names, "snowflake": snowflake_names}[config.warehouse.kind]
+    found: Limits = names.WAREHOUSE_LIMITS
+    return found

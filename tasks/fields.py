@@ -1,7 +1,7 @@
 """The types of the configuration's values: each refuses what it can't mean and says what it can."""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import psycopg
@@ -117,6 +117,13 @@ def _for_every_column(value: Any) -> Any:
     return value if isinstance(value, dict) else {EVERY: value}
 
 
+def _no_empty_word(value: Any) -> Any:
+    """YAML's null is no word, and an empty setting is the same to it."""
+    if value is None:
+        raise ValueError('expected dead_letter, "null" in quotes, or fail')
+    return value
+
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
@@ -141,6 +148,18 @@ Count = Annotated[int, Field(ge=0)]
 Ratio = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, le=1)]
 Growth = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0)]
 Ratios = dict[Name, Ratio]
+Policy = Annotated[
+    Literal["dead_letter", "null", "fail"],
+    BeforeValidator(_no_empty_word),
+]
+POLICY_SCHEMA = {"enum": ["dead_letter", "null", "fail"]}
+PolicyOrPolicies = Annotated[
+    dict[Name, Policy],
+    BeforeValidator(_for_every_column),
+    WithJsonSchema(
+        {"anyOf": [POLICY_SCHEMA, {"type": "object", "additionalProperties": POLICY_SCHEMA}]}
+    ),
+]
 RATIO_SCHEMA = {"type": "number", "minimum": 0, "maximum": 1}
 RatioOrRatios = Annotated[
     Ratios,

@@ -9,7 +9,7 @@ from typing import Self
 import psycopg
 
 from tasks.config import Config
-from tasks.connect import open_source, open_warehouse
+from tasks.connect import limits, open_source, open_warehouse
 from tasks.errors import ConfigError, DaybreakError
 from tasks.logs import log
 from tasks.source.catalog import Relation, introspect
@@ -67,7 +67,7 @@ def relations(
     for table in tables:
         schema, _, name = table.name.rpartition(".")
         relation = introspect(session, schema or config.source.schema_, name)
-        make_contract(table, relation)
+        make_contract(table, relation, limits(config))
         found[table.name] = relation
     return found
 
@@ -85,7 +85,8 @@ def check(
         with open_source(config).connect(connect_timeout=3) as session:
             found = relations(config, tables, session)
         for table in tables if partitions else []:
-            asked_partitions(make_contract(table, found[table.name]), [*partitions])
+            contract = make_contract(table, found[table.name], limits(config))
+            asked_partitions(contract, [*partitions])
     open_warehouse(config).__exit__()
 
 

@@ -26,6 +26,8 @@ from tasks.fields import (
     Lag,
     Name,
     Names,
+    Policy,
+    PolicyOrPolicies,
     Ratio,
     RatioOrRatios,
     Zone,
@@ -59,12 +61,18 @@ class Columns(Model):
     mask_key: Annotated[SecretStr, Field(min_length=16)] | None = Field(
         None, description="Secret of hmac_sha256, from the environment: `${MASK_KEY}`."
     )
-    as_: dict[str, str] = Field({}, alias="as", description="Columns stored as another type.")
+    as_: dict[Name, Name] = Field({}, alias="as", description="Columns stored as another type.")
 
     @model_validator(mode="after")
     def _mask_has_its_key(self) -> Self:
         if "hmac_sha256" in self.mask.values() and self.mask_key is None:
             raise ValueError("expected a mask_key, which hmac_sha256 needs")
+        return self
+
+    @model_validator(mode="after")
+    def _masked_is_text(self) -> Self:
+        if masked := sorted({*self.as_} & {*self.mask}):
+            raise ValueError(f"expected no other type for {masked[0]}, which is text once masked")
         return self
 
     @property
@@ -177,8 +185,10 @@ class Table(Model):
     schema_change: Literal["evolve", "freeze"] = Field(
         "evolve", description="Follow a changed source schema, or stop the table."
     )
-    unrepresentable: Literal["dead_letter", "null", "fail"] = Field(
-        "dead_letter", description="What happens to values that the target type can't hold."
+    unrepresentable: PolicyOrPolicies = Field(
+        {EVERY: "dead_letter"},
+        description="What happens to values that the target type can't hold, in every column or in"
+        ' those named: `dead_letter`, `"null"` or `fail`.',
     )
     rules: Rules = Field(Rules(), description="Row rules.")
     breaker: Breaker = Field(Breaker(), description="Circuit breaker.")
@@ -228,6 +238,11 @@ class Table(Model):
                     f"a lag of at least {max(shift, timedelta(hours=1))} (h:mm:ss), since the"
                     f" clocks of {self.cursor_timezone} are set back"
                 )
+
+    def policy(self, column: str) -> Policy:
+        """What happens to values that a column can't hold."""
+        every = self.unrepresentable.get(EVERY, "dead_letter")
+        return self.unrepresentable.get(column, every)
 
     @property
     def target(self) -> str:

@@ -13,6 +13,7 @@ committed. What fakesnow 0.12.1 does otherwise than Snowflake is put right here,
 - `current_warehouse()`, which it lacks, is DAYBREAK.
 - `_no_text_lengths` keeps it from noting the lengths of columns, which breaks at an apostrophe and
   when two sessions do it at once.
+- `_no_binary_lengths` takes the length off a column of BINARY, which it can't read.
 - `_hexadecimal` reads a number from its hexadecimal digits, a format that fakesnow doesn't know.
 - `_null_instants` keeps a NULL timestamp from being read as 1970.
 - `_tried_casts` lets a TRY_CAST to a timestamp be NULL, which is a CAST there.
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 COMMENT = r"\s*(?:/\*[\s\S]*?\*/\s*)?"
 SKIPPED = [rf"{COMMENT}(?:alter\s+session|grant|revoke)\b"]
 TEMPORARY = re.compile(r"(create\s+or\s+replace\s+)temp(?:orary)?\s+(?=table|view)", re.I)
+BINARY = re.compile(r"\bbinary\(\d+\)")
 HEXADECIMAL = re.compile(r"to_number\((left\(.*?, \d+\)), 'X+'\)")
 REMOVE = re.compile(r"\s*remove\s+@(\S+)\s*", re.I)
 MERGE = re.compile(rf"{COMMENT}merge\s+into\b", re.I)
@@ -187,7 +189,8 @@ def _shim_cursor() -> None:
 
     def shimmed(self: FakeSnowflakeCursor, command: str, *values: Any, **options: Any) -> Any:
         command = _remove(self, _snapshot_values(_permanent(command)))
-        command = _hexadecimal(command.replace("current_warehouse()", "'DAYBREAK'"))
+        command = _no_binary_lengths(command.replace("current_warehouse()", "'DAYBREAK'"))
+        command = _hexadecimal(command)
         outside = _merge_outside(self) if MERGE.match(command) else nullcontext()
         with _as_snowflake_says(), outside:
             return execute(self, command, *values, **options)
@@ -197,6 +200,10 @@ def _shim_cursor() -> None:
 
 def _permanent(command: str) -> str:
     return TEMPORARY.sub(r"\1", command)
+
+
+def _no_binary_lengths(command: str) -> str:
+    return BINARY.sub("binary", command)
 
 
 def _hexadecimal(command: str) -> str:

@@ -44,6 +44,9 @@ class Copy(Protocol):
     def column(self, name: str) -> str:
         """The identifier of the copy of a column with a plain name."""
 
+    def hexadecimal(self, name: str) -> str:
+        """The digits of a column of bytes with a plain name."""
+
     def staged(self) -> list[str]:
         """The staging tables and files that are there."""
 
@@ -73,6 +76,9 @@ class DuckDBCopy:
     def column(self, name: str) -> str:
         return f'"{name}"'
 
+    def hexadecimal(self, name: str) -> str:
+        return f"lower(hex({self.column(name)}))"
+
     def staged(self) -> list[str]:
         files = self.file.with_suffix(".staging").glob("*")
         return [*(name for (name,) in self(STAGED)), *map(str, files)]
@@ -99,6 +105,9 @@ class SnowflakeCopy:
 
     def column(self, name: str) -> str:
         return f'"{name.upper()}"'
+
+    def hexadecimal(self, name: str) -> str:
+        return f"lower(hex_encode({self.column(name)}))"
 
     def staged(self) -> list[str]:
         files = self("list @raw.daybreak_stage")

@@ -1,8 +1,10 @@
 """What the source's tables are, read from pg_catalog and never inferred from data."""
 
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 import psycopg
 
@@ -12,10 +14,14 @@ from tasks.source.connection import source_errors
 
 @dataclass(frozen=True)
 class Column:
-    """One column; `type` is the base type's name below any domain, `modifier` its typmod.
+    """One column, or a part of what one holds.
 
-    `category` is pg_type.typcategory ('A' array, 'E' enum, 'C' composite, ...). `filled` tells of a
-    column that is new whether rows that are older may hold a value in it.
+    `type` is the base type's name below any domain, with its extension or schema in front unless it
+    is PostgreSQL's own; `modifier` is its typmod and `category` pg_type.typcategory ('A' array, 'E'
+    enum, 'C' composite, 'R' range, ...). `filled` tells of a column that is new whether rows that
+    are older may hold a value in it; `deterministic` is false where a collation takes texts of
+    other bytes for equal. `parts` are an array's element, a composite's attributes, a range's bound
+    and an enum's labels.
     """
 
     name: str
@@ -26,6 +32,8 @@ class Column:
     category: str
     not_null: bool
     filled: bool
+    deterministic: bool = True
+    parts: tuple["Column", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,29 +115,56 @@ with recursive tree(oid) as (
 
 # A domain's own modifier counts only where the one above it gives none. Older rows hold a value of
 # a default (atthasmissing, as long as they were not rewritten, even when the default is gone), and
-# those of a view or foreign table whatever it makes of them.
+# those of a view or foreign table whatever it makes of them. `path` leads to a part from its column
+# on, and the type that stands deepest below its domains is the one it has.
 COLUMNS = f"""
 {TREE}, typed as (
-    select a.attnum, a.attname, a.attnotnull, format_type(a.atttypid, a.atttypmod) as declared,
-           a.atttypid as oid, a.atttypmod as modifier, 0 as depth,
+    select array[a.attnum::bigint] as path, a.attname::text as name, a.attnum::bigint as number,
+           format_type(a.atttypid, a.atttypmod) as declared, a.atttypid as oid,
+           a.atttypmod as modifier, a.attcollation as collated, a.attnotnull as not_null,
            c.relkind not in ('r', 'p') or exists (
                select from tree join pg_attribute held on held.attrelid = tree.oid
                where held.attname = a.attname
                  and (held.atthasmissing or held.atthasdef or held.attgenerated <> ''
                       or held.attidentity <> '')
-           ) as filled
+           ) as filled, 0 as depth
     from pg_attribute a join pg_class c on c.oid = a.attrelid
     where a.attrelid = %s and a.attnum > 0 and not a.attisdropped
     union all
-    select typed.attnum, attname, attnotnull, declared, t.typbasetype,
-           case when modifier >= 0 then modifier else t.typtypmod end, depth + 1,
-           filled or t.typdefault is not null
-    from typed join pg_type t on t.oid = typed.oid where t.typtype = 'd'
+    select below.* from typed join pg_type t on t.oid = typed.oid cross join lateral (
+        select path, name, number, declared, t.typbasetype,
+               case when modifier >= 0 then modifier else t.typtypmod end, collated, not_null,
+               filled or t.typdefault is not null, depth + 1
+        where t.typtype = 'd'
+        union all
+        select path || 1::bigint, 'element', 1, format_type(t.typelem, modifier), t.typelem,
+               modifier, collated, false, false, 0
+        where t.typcategory = 'A' and t.typtype = 'b'
+        union all
+        select path || a.attnum::bigint, a.attname, a.attnum, format_type(a.atttypid, a.atttypmod),
+               a.atttypid, a.atttypmod, a.attcollation, false, false, 0
+        from pg_attribute a
+        where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+        union all
+        select path || 1::bigint, 'bound', 1, format_type(r.rngsubtype, -1), r.rngsubtype, -1,
+               r.rngcollation, false, false, 0
+        from pg_range r where t.oid in (r.rngtypid, r.rngmultitypid)
+        union all
+        select path || e.oid::bigint, e.enumlabel, e.oid::bigint, '', 0, -1, 0, false, false, 0
+        from pg_enum e where e.enumtypid = t.oid
+    ) below
 )
-select distinct on (attnum) attname, attnum, declared, t.typname, modifier,
-       t.typcategory::text, attnotnull, filled
-from typed join pg_type t on t.oid = typed.oid
-order by attnum, depth desc
+select distinct on (path) path, name, number, declared,
+       coalesce(coalesce(x.extname, nullif(n.nspname, 'pg_catalog')) || '.', '')
+           || coalesce(t.typname, ''),
+       modifier, coalesce(t.typcategory::text, ''), not_null, filled,
+       coalesce(l.collisdeterministic, true)
+from typed left join pg_type t on t.oid = typed.oid
+left join pg_namespace n on n.oid = t.typnamespace
+left join pg_depend d on d.classid = 'pg_type'::regclass and d.objid = t.oid and d.deptype = 'e'
+left join pg_extension x on x.oid = d.refobjid
+left join pg_collation l on l.oid = typed.collated
+order by path, depth desc
 """
 
 LEAVES = f"""
@@ -195,7 +230,7 @@ def introspect(connection: psycopg.Connection, schema: str, name: str) -> Relati
         oid, partitioned, block_size, database = found
         if filtered := connection.execute(FILTERED, (oid,)).fetchone():
             raise _filtered(schema, name, *filtered)
-        columns = [Column(*row) for row in connection.execute(COLUMNS, (oid, oid))]
+        columns = connection.execute(COLUMNS, (oid, oid)).fetchall()
         leaves = [Leaf(*row) for row in connection.execute(LEAVES, (oid,))]
         files = connection.execute(FILES, (oid,)).fetchall()
         indexes = connection.execute(INDEXES, (oid,)).fetchall()
@@ -207,7 +242,7 @@ def introspect(connection: psycopg.Connection, schema: str, name: str) -> Relati
         schema=schema,
         name=name,
         oid=oid,
-        columns=tuple(columns),
+        columns=_columns(columns),
         leaves=tuple(leaves),
         files=tuple(files),
         primary_key=next((tuple(keys) for primary, _, _, keys in indexes if primary), ()),
@@ -217,6 +252,18 @@ def introspect(connection: psycopg.Connection, schema: str, name: str) -> Relati
         ),
         block_size=block_size,
     )
+
+
+def _columns(rows: list[tuple[Any, ...]]) -> tuple[Column, ...]:
+    """The columns of a relation, each with its parts below it."""
+    below = defaultdict(list)
+    for path, *details in rows:
+        below[tuple(path[:-1])].append((tuple(path), details))
+
+    def at(path: tuple[int, ...]) -> tuple[Column, ...]:
+        return tuple(Column(*[*details, at(place)]) for place, details in below[path])
+
+    return at(())
 
 
 def _filtered(schema: str, name: str, role: str) -> ConfigError:

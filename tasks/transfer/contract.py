@@ -1,17 +1,27 @@
 """A configured table held against the relation it names, before any row is read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import sql
 
 from tasks.errors import ConfigError
+from tasks.fields import EVERY
 from tasks.source.catalog import Column, Relation
-from tasks.table import Columns, Table
+from tasks.table import Table
+from tasks.transfer.declared import NAMES, declared_field
 from tasks.transfer.evolution import Shape
 from tasks.transfer.key_hash import COMPARABLE
 from tasks.transfer.masks import Mask
 from tasks.transfer.row_rules import RowRule, row_rules
-from tasks.transfer.types import INTEGERS, Field, Kind, field_of
+from tasks.transfer.types import (
+    INTEGERS,
+    Field,
+    Kind,
+    Limits,
+    field_of,
+    has_one_text,
+    unknown_types,
+)
 
 #: Columns of a copy that are not the source's.
 ADDED = ("_synced_at", "_run_id", "_deleted_at")
@@ -34,6 +44,7 @@ class Contract:
         """What the copy is made from, for the next night to compare with."""
         table, names = self.table, {field.name for field in self.fields}
         others = [f"{field.name}{field.mask.fingerprint}" for field in self.fields if field.mask]
+        others += [f"{field.name} as {field.type}" for field in self.fields if field.is_declared]
         others += ["soft"] if table.deletes == "soft" else []
         others += table.screening
         return Shape(
@@ -64,8 +75,11 @@ class Contract:
         return next(field for field in self.fields if field.name == name)
 
 
-def make_contract(table: Table, relation: Relation) -> Contract:
+def make_contract(table: Table, relation: Relation, limits: Limits) -> Contract:
     """Checks every column the configuration names, and settles the key.
+
+    Args:
+        limits: What the warehouse's types can't hold.
 
     Raises:
         ConfigError: Naming what the table lacks or can't do, and what to write instead.
@@ -76,12 +90,12 @@ def make_contract(table: Table, relation: Relation) -> Contract:
     _check_names(table, names, [column.name for column in relation.columns])
     _check_distinct(table, names)
     key = table.key or list(relation.primary_key)
-    fields = [_field(table.columns, column) for column in copied]
+    fields = [replace(_field(table, column), limits=limits) for column in copied]
     contract = Contract(
         table,
         relation,
         fields,
-        key if set(key) <= set(names) - set(table.columns.mask) else [],
+        key if set(key) <= set(names) - {*table.columns.mask, *table.columns.as_} else [],
         row_rules(table, fields),
     )
     if table.cursor:
@@ -91,15 +105,31 @@ def make_contract(table: Table, relation: Relation) -> Contract:
         _check_deletes(contract)
     if table.partition_by:
         _check_partition(table, contract.field(table.partition_by))
+    _check_key(contract)
     return contract
 
 
-def _field(columns: Columns, column: Column) -> Field:
-    kind = columns.mask.get(column.name)
-    if kind is None or kind == "drop":
-        return field_of(column)
-    key = columns.mask_key.get_secret_value() if columns.mask_key else ""
-    return Field(column.name, Kind.TEXT, read_as="text", mask=Mask(kind, key))
+def _field(table: Table, column: Column) -> Field:
+    name, columns = column.name, table.columns
+    mask = columns.mask.get(name)
+    if mask and mask != "drop":
+        key = columns.mask_key.get_secret_value() if columns.mask_key else ""
+        return Field(name, Kind.TEXT, read_as="text", mask=Mask(mask, key))
+    if name in columns.as_:
+        if field := declared_field(column, columns.as_[name]):
+            return field
+        raise ConfigError(
+            f"columns.as.{name} is {columns.as_[name]}, which is no type that a copy can have.",
+            remedy=f"Choose among {', '.join(NAMES)}, with p <= 38 and s <= min(p, 37).",
+            table=table.name,
+        )
+    if table.schema_change == "freeze" and (unknown := unknown_types(column)):
+        raise ConfigError(
+            f"{name} is a {column.declared}, and {', '.join(unknown)} is not known here.",
+            remedy=f"Write columns: {{as: {{{name}: text}}}} to copy its text, or exclude it.",
+            table=table.name,
+        )
+    return field_of(column)
 
 
 def _check_names(table: Table, copied: list[str], there: list[str]) -> None:
@@ -113,12 +143,14 @@ def _check_names(table: Table, copied: list[str], there: list[str]) -> None:
         "partition_by": [table.partition_by] if table.partition_by else [],
         "columns.exclude": table.columns.exclude,
         "columns.mask": list(table.columns.mask),
+        "columns.as": list(table.columns.as_),
+        "unrepresentable": [name for name in table.unrepresentable if name != EVERY],
         "rules.not_null": table.rules.not_null,
         **{f"rules.{rule}": names for rule, names in table.rules.by_value.items()},
         "breaker.max_null_ratio": list(table.breaker.null_ratios([])),
     }
     for setting, names in named.items():
-        known = there if setting.startswith("columns.") else copied
+        known = there if setting in ("columns.exclude", "columns.mask") else copied
         if missing := [name for name in names if name not in known]:
             raise ConfigError(
                 f"{setting} names {', '.join(missing)}, which is not a copied column.",
@@ -148,6 +180,25 @@ def _check_has_key(contract: Contract) -> None:
             " mode: full_refresh.",
             table=table.name,
         )
+
+
+def _check_key(contract: Contract) -> None:
+    """Refuses a key that can be rewritten as an equal one, which would leave the old row as well.
+
+    A warehouse finds a row by what it was given, the source by what is equal.
+    """
+    table = contract.table
+    if table.append_only or (table.mode == "full_refresh" and table.deletes != "soft"):
+        return
+    for column in contract.relation.columns:
+        if column.name in contract.key and not has_one_text(column):
+            why = "" if column.deterministic else ", by a collation that is not deterministic"
+            raise ConfigError(
+                f"Its key has {column.name}, a {column.declared}, of which equal values can be"
+                f" written otherwise{why}: a row would be doubled.",
+                remedy="Choose another key: [column, ...], or mode: full_refresh.",
+                table=table.name,
+            )
 
 
 def _check_cursor(table: Table, cursor: Field) -> None:

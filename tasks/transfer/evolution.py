@@ -3,17 +3,17 @@
 Decided from the two shapes alone; a warehouse applies it (tasks/warehouse/columns.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tasks.errors import PermanentError
 from tasks.source.catalog import Column
 from tasks.table import Table
-from tasks.transfer.types import Kind, field_of
+from tasks.transfer.types import field_of, unknown_types
 
 # Every value of the first is one of the second, and is spelled alike.
 WIDER = {
@@ -104,13 +104,14 @@ def evolve(
             it would hold if it were made now. Names each change.
     """
     if fingerprint is None:
-        return Evolution(whole=True)
+        return Evolution(whole=True, changes=(*_unknown(new.columns, table),))
     old = Shape.parse(fingerprint)
     if old is None:
         return Evolution(whole=True, changes=(f"its last shape is unknown, {READ_IN_FULL}",))
     match = _match(old, new)
-    changes = [*_changes(match, old, new)]
-    if table.schema_change == "freeze" and old.relation != new.relation:
+    redefined = [now.declared for was, now in match.stayed if _is_redefined(was, now)]
+    changes = [*_changes(match, old, new, redefined), *_unknown(match.added, table)]
+    if table.schema_change == "freeze" and (old.relation != new.relation or redefined):
         raise _frozen(table, changes)
     refused = [*_refused(match, old, new, table)]
     if refused and not full_refresh:
@@ -121,7 +122,10 @@ def evolve(
         widened=frozenset(now.name for was, now in match.stayed if _is_wider(was, now)),
         kept=(*(() if match.moved else old.kept), *match.gone),
         whole=bool(
-            match.moved or _is_retold(old, new) or any(column.filled for column in match.added)
+            match.moved
+            or redefined
+            or _is_retold(old, new)
+            or any(column.filled for column in match.added)
         ),
         changes=tuple(changes),
     )
@@ -162,7 +166,15 @@ def _is_retold(old: Shape, new: Shape) -> bool:
     return (old.key, old.settings, old.excluded) != (new.key, new.settings, new.excluded)
 
 
-def _changes(match: _Match, old: Shape, new: Shape) -> Iterator[str]:
+def _unknown(columns: Iterable[Column], table: Table) -> Iterator[str]:
+    for column in columns:
+        if column.name in table.columns.as_ or column.name in table.columns.mask:
+            continue
+        if unknown := unknown_types(column):
+            yield f"column {column.name} is copied as text, since {', '.join(unknown)} is not known"
+
+
+def _changes(match: _Match, old: Shape, new: Shape, redefined: list[str]) -> Iterator[str]:
     if match.moved:
         yield f"{match.moved}, {READ_IN_FULL} and its columns are matched by name"
     for was, now in match.stayed:
@@ -170,6 +182,8 @@ def _changes(match: _Match, old: Shape, new: Shape) -> Iterator[str]:
             yield f"column {was.name} is called {now.name} now"
         if _type(was) != _type(now):
             yield _retyped(was, now)
+    for name in dict.fromkeys(redefined):
+        yield f"type {name} has other labels or attributes now, {READ_IN_FULL}"
     for column in match.gone:
         if column in old.columns:
             how = "is excluded" if column.name in new.excluded else "was dropped"
@@ -229,5 +243,17 @@ def _is_wider(was: Column, now: Column) -> bool:
             now.modifier == -1 or now.modifier > was.modifier
         )
     before, after = field_of(was), field_of(now)
-    is_decimal = before.kind is after.kind is Kind.DECIMAL
-    return is_decimal and before.scale == after.scale and before.precision < after.precision
+    is_alike = before.kind is after.kind and before.scale == after.scale
+    return is_alike and before.precision < after.precision
+
+
+def _is_redefined(was: Column, now: Column) -> bool:
+    """Whether what a type of one name is made of is no longer all there; more of it may be."""
+    return _type(was) == _type(now) and not {*_parts(was)} <= {*_parts(now)}
+
+
+def _parts(column: Column, path: tuple[int, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    for part in column.parts:
+        here = (*path, part.number)
+        yield here, part.name, *_type(part)
+        yield from _parts(part, here)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 from psycopg import sql
 
+from tasks.fields import Policy
 from tasks.quality.audit import DEAD, SAMPLES
 from tasks.source.connection import Source
 from tasks.source.keys import check_key
@@ -17,12 +18,12 @@ from tasks.source.partitions import range_queries, tid_queries
 from tasks.source.read import Handle, guarded, read
 from tasks.source.snapshot import Snapshot
 from tasks.transfer.contract import Contract
+from tasks.transfer.convert import largest
 from tasks.transfer.files import StagingFile, StagingFiles
 from tasks.transfer.rules import Screened, screen, spelled_keys
 from tasks.transfer.selection import Bounds, select
 from tasks.transfer.slices import Slice
 from tasks.transfer.source_keys import Keys
-from tasks.transfer.types import largest
 from tasks.transfer.watermark import Mark
 
 Progress = Callable[[int, float], None]
@@ -44,7 +45,7 @@ class Extract:
     """What one attempt read and staged; `seconds` is the wall time of reading.
 
     Rows read are those staged plus those dead-lettered; `nulls` counts NULLs a column over the
-    rows read, and `coerced` the values that became NULL by the `unrepresentable` setting.
+    rows read, and `unfit` the values that a column's type can't hold, by what became of them.
     `samples` are the first keys of rows with a NULL, by column, and of those that are `DEAD`.
     `replaced` are the slices whose copies the rows replace, all rows when it is None.
     """
@@ -58,7 +59,7 @@ class Extract:
     files: list[StagingFile] = field(default_factory=list)
     letters: list[StagingFile] = field(default_factory=list)
     nulls: Counter[str] = field(default_factory=Counter)
-    coerced: Counter[str] = field(default_factory=Counter)
+    unfit: Counter[tuple[str, Policy]] = field(default_factory=Counter)
     samples: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def sample(self, name: str, keys: pl.Series) -> None:
@@ -74,7 +75,7 @@ class Extract:
             rows_read=self.rows_read + more.rows_read,
             rows_dead=self.rows_dead + more.rows_dead,
             bytes=self.bytes + more.bytes,
-            coerced=self.coerced + more.coerced,
+            unfit=self.unfit + more.unfit,
         )
 
 
@@ -164,7 +165,7 @@ def _add(result: Extract, screened: Screened, counted: list[str], contract: Cont
     rows, cursor = screened.converted, contract.table.cursor
     result.rows_read += len(rows)
     result.rows_dead += screened.dead
-    result.coerced.update(screened.coerced)
+    result.unfit.update(screened.unfit)
     result.sample(DEAD, screened.letters["row_key"].unique(maintain_order=True))
     for name in counted:
         if nulls := rows[name].null_count():

@@ -14,7 +14,8 @@ import polars.selectors as cs
 from tasks.errors import ConfigError, PermanentError
 from tasks.table import Table
 from tasks.transfer.conditions import Unusable, condition, said
-from tasks.transfer.types import INTEGERS, Field, Kind, parse
+from tasks.transfer.parse import parse
+from tasks.transfer.types import INTEGERS, Field, Kind
 
 NUMBERS = {*INTEGERS, Kind.DECIMAL, Kind.FLOAT32, Kind.FLOAT64}
 RANGED = {*NUMBERS, Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ, Kind.TIME}

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from tasks.errors import PermanentError
+from tasks.fields import Policy
 from tasks.table import Table
+from tasks.transfer.convert import convert, unconverted
 from tasks.transfer.row_rules import RowRule
-from tasks.transfer.types import Field, as_text, convert, unconverted
+from tasks.transfer.spelling import as_text
+from tasks.transfer.types import Field
 
 LETTER = {
     "row_key": pl.String,
@@ -24,14 +27,15 @@ class Screened:
     """One chunk after the screen.
 
     `good` holds the rows to publish, `letters` one row for each broken rule (schema `LETTER`),
-    `dead` is the number of rows held back and `coerced` counts values turned into NULL a column.
+    `dead` is the number of rows held back. `unfit` counts the values a column that their type can't
+    hold, by what became of them: `null` or `dead_letter`.
     """
 
     good: pl.DataFrame
     converted: pl.DataFrame
     letters: pl.DataFrame
     dead: int
-    coerced: dict[str, int] = field(default_factory=dict)
+    unfit: dict[tuple[str, Policy], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,21 +73,22 @@ def screen(
     """
     read = read.with_columns(field.mask.apply(field.name) for field in fields if field.mask)
     converted = convert(read, fields)
-    broken = list(_unrepresentable(read, converted, fields))
-    coerced: dict[str, int] = {}
-    if broken and table.unrepresentable == "null":
-        held_back = [violation for violation in broken if violation.column in key]
-        coerced = {each.column: int(each.rows.sum()) for each in broken if each.column not in key}
-        broken = held_back
-    if broken and table.unrepresentable == "fail":
-        raise _refusal(read, broken[0], fields, table)
-    unfit = {violation.column: violation for violation in broken}
-    broken += _broken_rules(converted, rules, unfit)
+    broken: list[Violation] = []
+    unfit: dict[tuple[str, Policy], int] = {}
+    for violation in _unrepresentable(read, converted, fields):
+        policy = table.policy(violation.column)
+        if policy == "fail":
+            raise _refusal(read, violation, fields, table)
+        if policy == "dead_letter" or violation.column in key:
+            policy = "dead_letter"
+            broken.append(violation)
+        unfit[violation.column, policy] = int(violation.rows.sum())
+    broken += _broken_rules(converted, rules, {each.column: each for each in broken})
     if not broken:
-        return Screened(converted, converted, pl.DataFrame(schema=LETTER), 0, coerced)
+        return Screened(converted, converted, pl.DataFrame(schema=LETTER), 0, unfit)
     dead = pl.select(pl.any_horizontal([violation.rows for violation in broken])).to_series()
     letters = pl.concat([_letters(read, violation, fields, key) for violation in broken])
-    return Screened(converted.filter(~dead), converted, letters, int(dead.sum()), coerced)
+    return Screened(converted.filter(~dead), converted, letters, int(dead.sum()), unfit)
 
 
 def spelled_keys(rows: pl.DataFrame, fields: list[Field], key: list[str]) -> pl.Series:
@@ -133,8 +138,8 @@ def _refusal(
     item = next(item for item in fields if item.name == violation.column)
     found = read.filter(violation.rows).select(as_text(read, item)).to_series()
     return PermanentError(
-        f"{len(found)} values of {violation.column} don't fit {item.kind},"
+        f"{len(found)} values of {violation.column} don't fit {item.type},"
         f" for example {', '.join(found.head(5).to_list())}.",
-        remedy="Correct them, or set unrepresentable to dead_letter or null.",
+        remedy='Correct them, or set unrepresentable to dead_letter or "null".',
         table=table.name,
     )

@@ -1,29 +1,20 @@
 """The one mapping from PostgreSQL's types to what a chunk and a warehouse hold.
 
-Only the types of `NATIVE` are read as they are; everything else is cast to text in the SELECT,
-because the Arrow driver changes it silently (24:00 becomes NULL, money becomes cents, arrays are
-flattened). A value that its type can't hold becomes NULL here and is told apart from a NULL by
-counting, so that the screen can treat it by the table's `unrepresentable` setting.
+Only the types of `BASE` that are read natively are read as they are; everything else is cast to
+text in the SELECT, because the Arrow driver changes it silently (24:00 becomes NULL, money becomes
+cents, arrays are flattened). A type that is not here is its text; one that is not PostgreSQL's own
+is told besides.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
 from enum import StrEnum
+from typing import Literal
 
-import polars as pl
 from psycopg import sql
 
 from tasks.source.catalog import Column
 from tasks.transfer.masks import Mask
-
-EPOCH = date(1970, 1, 1)
-FIRST_DAY = (date(1, 1, 1) - EPOCH).days
-LAST_DAY = (date(9999, 12, 31) - EPOCH).days
-MICROSECONDS_A_DAY = 86_400_000_000
-SECOND = "%Y-%m-%d %H:%M:%S"
-# What the driver makes of infinity, which PostgreSQL sends as the largest and smallest integer.
-INFINITE_DAYS = {-2147472692: "infinity", -2147472691: "-infinity"}
-INFINITE_MICROSECONDS = {-9222425352054775809: "infinity", -9222425352054775808: "-infinity"}
 
 
 class Kind(StrEnum):
@@ -47,154 +38,191 @@ class Kind(StrEnum):
 
 
 INTEGERS = {Kind.INT16, Kind.INT32, Kind.INT64}
-NATIVE = {
-    "int2": Kind.INT16,
-    "int4": Kind.INT32,
-    "int8": Kind.INT64,
-    "float4": Kind.FLOAT32,
-    "float8": Kind.FLOAT64,
-    "bool": Kind.BOOLEAN,
-    "text": Kind.TEXT,
-    "varchar": Kind.TEXT,
-    "bytea": Kind.BINARY,
-    "date": Kind.DATE,
-    "timestamp": Kind.TIMESTAMP,
-    "timestamptz": Kind.TIMESTAMPTZ,
+#: How the SELECT reads a column: as it is, as its text, by to_json, or a float in plain digits.
+Reading = Literal["native", "text", "json", "digits"]
+BASE: dict[str, tuple[Kind, Reading]] = {
+    "int2": (Kind.INT16, "native"),
+    "int4": (Kind.INT32, "native"),
+    "int8": (Kind.INT64, "native"),
+    "float4": (Kind.FLOAT32, "native"),
+    "float8": (Kind.FLOAT64, "native"),
+    "bool": (Kind.BOOLEAN, "native"),
+    "text": (Kind.TEXT, "native"),
+    "varchar": (Kind.TEXT, "native"),
+    "bytea": (Kind.BINARY, "native"),
+    "date": (Kind.DATE, "native"),
+    "timestamp": (Kind.TIMESTAMP, "native"),
+    "timestamptz": (Kind.TIMESTAMPTZ, "native"),
+    "time": (Kind.TIME, "text"),
+    "uuid": (Kind.UUID, "text"),
+    "jsonb": (Kind.JSON, "text"),
+    "hstore.hstore": (Kind.JSON, "json"),
 }
-AS_TEXT = {"time": Kind.TIME, "uuid": Kind.UUID, "jsonb": Kind.JSON}
-NUMBERS = {
-    Kind.INT16: pl.Int16(),
-    Kind.INT32: pl.Int32(),
-    Kind.INT64: pl.Int64(),
-    Kind.FLOAT32: pl.Float32(),
-    Kind.FLOAT64: pl.Float64(),
+#: Base types that are their text, by family; the vectors are arrays that count from 0.
+TEXTS = {
+    "characters": ("bpchar", "name", "char", "citext.citext"),
+    "json": ("json", "jsonpath"),
+    "times": ("interval", "timetz"),
+    "money": ("money",),
+    "bits": ("bit", "varbit"),
+    "networks": ("inet", "cidr", "macaddr", "macaddr8"),
+    "geometry": ("point", "line", "lseg", "box", "path", "polygon", "circle"),
+    "search": ("tsvector", "tsquery", "gtsvector"),
+    "labels": ("ltree.ltree", "ltree.lquery", "ltree.ltxtquery"),
+    "xml": ("xml",),
+    "object names": (
+        *("oid", "regclass", "regcollation", "regconfig", "regdictionary", "regnamespace"),
+        *("regoper", "regoperator", "regproc", "regprocedure", "regrole", "regtype"),
+    ),
+    "of the server": (
+        *("xid", "xid8", "cid", "tid", "pg_lsn", "pg_snapshot", "txid_snapshot", "aclitem"),
+        *("refcursor", "int2vector", "oidvector", "pg_node_tree", "pg_ndistinct"),
+        *("pg_dependencies", "pg_mcv_list", "pg_brin_bloom_summary"),
+        "pg_brin_minmax_multi_summary",
+    ),
 }
-# Arrays and composites by pg_type.typcategory; hstore is a type of its own.
-AS_JSON_CATEGORIES = {"A", "C"}
+KNOWN = {*BASE, *(name for names in TEXTS.values() for name in names)}
+VECTORS = {"int2vector", "oidvector"}
+# By pg_type.typcategory.
+ARRAY, COMPOSITE, ENUM, RANGE = "A", "C", "E", "R"
+#: Types of which equal values have the same text, so that a key can be found again by it.
+ONE_TEXT = {
+    *("int2", "int4", "int8", "bool", "text", "varchar", "bpchar", "name", "char", "bytea", "uuid"),
+    *("date", "timestamp", "timestamptz", "time", "timetz", "inet", "cidr", "macaddr", "macaddr8"),
+    *("bit", "varbit", "oid", "xid8", "pg_lsn", "ltree.ltree"),
+}
+MOST_DIGITS = 38
+#: Stands in front of a text that is read where to_json would lose something; JSON never has it.
+MARK = "="
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a warehouse's types can't hold, though PostgreSQL may send it; None is no limit.
+
+    `text`, `binary` and `json` are the most bytes of a value. With `exact_json` its numbers may not
+    have more digits than a decimal, and its texts not the character NUL.
+    """
+
+    text: int | None = None
+    binary: int | None = None
+    json: int | None = None
+    exact_json: bool = False
 
 
 @dataclass(frozen=True)
 class Field:
     """One column in flight; precision and scale are those of a DECIMAL.
 
-    A masked one is read and stays text.
+    A masked one is read and stays text. `is_declared` says that `columns.as` gives it its type, as
+    which its text is read, and `limits` what its warehouse can't hold. `arrays` is the column whose
+    arrays may count from another number than 1, which JSON can't tell.
     """
 
     name: str
     kind: Kind
     precision: int = 0
     scale: int = 0
-    read_as: str = "native"
+    read_as: Reading = "native"
     mask: Mask | None = None
+    is_declared: bool = False
+    limits: Limits = Limits()
+    arrays: Column | None = None
 
     @property
     def select(self) -> sql.Composable:
         """How the SELECT reads it."""
         name = sql.Identifier(self.name)
+        if self.read_as == "native":
+            return name
         forms = {
-            "native": sql.SQL("{}"),
-            "text": sql.SQL("{}::text as {}"),
-            "json": sql.SQL("to_json({})::text as {}"),
+            "text": sql.SQL("{}::text"),
+            "json": sql.SQL("to_json({})::text"),
+            # A double's text has up to 17 digits; its cast to numeric would keep 15.
+            "digits": sql.SQL("{}::text::numeric::text"),
         }
-        return forms[self.read_as].format(name, name)
+        form = forms[self.read_as].format(name)
+        if self.arrays:
+            form = sql.SQL("case when {} then {} || {}::text else {} end").format(
+                sql.SQL(" or ").join(_uneven(name, self.arrays)), sql.Literal(MARK), name, form
+            )
+        return sql.SQL("{} as {}").format(form, name)
+
+    @property
+    def most_bytes(self) -> int | None:
+        """How long a value may be."""
+        limits = self.limits
+        sizes = {Kind.TEXT: limits.text, Kind.BINARY: limits.binary, Kind.JSON: limits.json}
+        return sizes.get(self.kind)
+
+    @property
+    def type(self) -> str:
+        """The type as a person reads it."""
+        return f"numeric({self.precision},{self.scale})" if self.precision else self.kind
 
 
 def field_of(column: Column) -> Field:
     """The field a source column becomes."""
-    if kind := NATIVE.get(column.type):
-        return Field(column.name, kind)
-    if kind := AS_TEXT.get(column.type):
-        return Field(column.name, kind, read_as="text")
+    if column.type in BASE:
+        kind, reading = BASE[column.type]
+        return Field(column.name, kind, read_as=reading)
     if column.type == "numeric" and column.modifier >= 4:
         # numeric's typmod, src/backend/utils/adt/numeric.c: precision << 16 | scale (11 bits), + 4.
         precision = (column.modifier - 4) >> 16
         scale = (((column.modifier - 4) & 0x7FF) ^ 1024) - 1024
-        if precision <= 38 and 0 <= scale <= min(precision, 37):
+        if is_decimal(precision, scale):
             return Field(column.name, Kind.DECIMAL, precision, scale, "text")
-    if column.category in AS_JSON_CATEGORIES or column.type == "hstore":
-        return Field(column.name, Kind.JSON, read_as="json")
+    if column.category in (ARRAY, COMPOSITE) and column.type not in VECTORS:
+        # json may repeat keys, and so may what holds it.
+        kind = Kind.TEXT if "json" in _types(column) else Kind.JSON
+        arrays = column if any(_uneven(sql.SQL(""), column)) else None
+        return Field(column.name, kind, read_as="json", arrays=arrays)
     return Field(column.name, Kind.TEXT, read_as="text")
 
 
-def convert(read: pl.DataFrame, fields: list[Field]) -> pl.DataFrame:
-    """Turns a chunk as read into one of the fields' types; what they can't hold becomes NULL."""
-    wanted = [
-        expression for field in fields if (expression := _conversion(read, field)) is not None
-    ]
-    return read.with_columns(wanted) if wanted else read
+def is_decimal(precision: int, scale: int) -> bool:
+    """Whether every warehouse has a decimal of these digits."""
+    return 1 <= precision <= MOST_DIGITS and 0 <= scale <= min(precision, MOST_DIGITS - 1)
 
 
-def parse(values: pl.Series, field: Field) -> pl.Series:
-    """Configured texts as `convert` would give them; NULL where the field can't hold one.
+def unknown_types(column: Column) -> list[str]:
+    """The types in a column that are neither PostgreSQL's own nor of a known extension."""
+    made = {ARRAY, COMPOSITE, ENUM, RANGE}
+    here = [column.type] if "." in column.type and column.category not in made else []
+    unknown = {*here} - KNOWN
+    return sorted(unknown.union(*map(unknown_types, column.parts)))
 
-    Bytes are spelled in hex, times of a timestamptz with their zone: 2026-01-31 09:30:00+01:00.
+
+def has_one_text(column: Column) -> bool:
+    """Whether all texts of a value are alike, so that an equal value is found by its text.
+
+    A numeric without scale may be 1.0 or 1, an interval 24:00:00 or 1 day, a float 0 or -0.
     """
-    column = pl.col(field.name)
-    forms = {kind: column.cast(number, strict=False) for kind, number in NUMBERS.items()} | {
-        Kind.BOOLEAN: column.replace_strict({"true": True, "false": False}, default=None),
-        Kind.BINARY: column.str.decode("hex", strict=False),
-        Kind.DATE: column.str.to_date("%Y-%m-%d", strict=False),
-        Kind.TIMESTAMP: column.str.to_datetime(f"{SECOND}%.f", time_unit="us", strict=False),
-        Kind.TIMESTAMPTZ: column.str.to_datetime(f"{SECOND}%.f%#z", time_unit="us", strict=False),
-        Kind.UUID: column.str.to_lowercase(),
-    }
-    read = pl.DataFrame({field.name: values})
-    if field.kind in forms:
-        return read.select(forms[field.kind]).to_series()
-    return convert(read, [field])[field.name]
+    if column.type == "numeric":
+        return column.modifier >= 4
+    if column.category == ENUM:
+        return True
+    if column.category in (ARRAY, COMPOSITE, RANGE):
+        return all(map(has_one_text, column.parts))
+    return column.type in ONE_TEXT and column.deterministic
 
 
-def unconverted(read: pl.DataFrame, converted: pl.DataFrame, field: Field) -> pl.Series | None:
-    """Which rows lost their value in `convert`; None when no row did, found by counting NULLs."""
-    before, after = read[field.name], converted[field.name]
-    if before.null_count() == after.null_count():
-        return None
-    return before.is_not_null() & after.is_null()
+def _types(column: Column) -> set[str]:
+    return {column.type}.union(*map(_types, column.parts))
 
 
-def as_text(read: pl.DataFrame, field: Field) -> pl.Expr:
-    """A readable spelling of a column as read, for dead letters."""
-    column = pl.col(field.name)
-    kind = read.schema[field.name]
-    if kind == pl.Binary:
-        return column.bin.encode("hex").alias(field.name)
-    if kind == pl.Date or isinstance(kind, pl.Datetime):
-        infinite = INFINITE_DAYS if kind == pl.Date else INFINITE_MICROSECONDS
-        physical = column.to_physical()
-        inside = physical.is_between(*_limits(kind))
-        spelled = pl.when(inside).then(column).cast(pl.String)
-        special = physical.replace_strict(
-            infinite, default="outside the years 1 to 9999", return_dtype=pl.String
-        )
-        return pl.when(column.is_null() | inside).then(spelled).otherwise(special).alias(field.name)
-    return column.cast(pl.String)
-
-
-def _conversion(read: pl.DataFrame, field: Field) -> pl.Expr | None:
-    column = pl.col(field.name)
-    if field.kind is Kind.DECIMAL:
-        # The column's own type has rounded already: every text has exactly `scale` digits.
-        decimal = column.str.to_decimal(scale=field.scale)
-        return decimal.cast(pl.Decimal(field.precision, field.scale), strict=False)
-    if field.kind is Kind.TIME:
-        return column.str.to_time("%H:%M:%S%.f", strict=False)
-    if field.kind in (Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ):
-        physical = read[field.name].to_physical()
-        low, high = _limits(read.schema[field.name])
-        if not physical.is_between(low, high).all():
-            return pl.when(column.to_physical().is_between(low, high)).then(column)
-    return None
-
-
-def _limits(kind: pl.DataType) -> tuple[int, int]:
-    """First and last value of the years 1 to 9999, in the type's own integers."""
-    if kind == pl.Date:
-        return FIRST_DAY, LAST_DAY
-    return FIRST_DAY * MICROSECONDS_A_DAY, (LAST_DAY + 1) * MICROSECONDS_A_DAY - 1
-
-
-def largest(chunk: pl.DataFrame, cursor: str) -> datetime | date | int | None:
-    """The largest cursor of a converted chunk; None when no row has one."""
-    value = chunk[cursor].max()
-    assert value is None or isinstance(value, datetime | date | int)
-    return value
+def _uneven(value: sql.Composable, column: Column, depth: int = 0) -> Iterator[sql.Composable]:
+    """Conditions under which an array in a value counts from another number than 1."""
+    if column.category == COMPOSITE:
+        for part in column.parts:
+            attribute = sql.SQL("({}).{}").format(value, sql.Identifier(part.name))
+            yield from _uneven(attribute, part, depth)
+    elif column.category == ARRAY and column.type not in VECTORS:
+        # Of each dimension that counts from 1, array_dims has [1:n].
+        dimensions = "position('[' in replace(array_dims({}), '[1:', '')) > 0"
+        yield sql.SQL(dimensions).format(value)
+        element = sql.Identifier(f"element {depth}")
+        if inner := [*_uneven(element, column.parts[0], depth + 1)]:
+            yield sql.SQL("exists (select from unnest({}) {} where {})").format(
+                value, element, sql.SQL(" or ").join(inner)
+            )

@@ -4,8 +4,10 @@ from typing import Any
 
 from tasks.transfer.key_hash import INSTANTS, hash_digits, key_md5
 from tasks.transfer.slices import LIMITS, Slice, bound
-from tasks.transfer.types import Field, Kind
+from tasks.transfer.types import Field, Kind, Limits
 
+# PostgreSQL sends a gigabyte at most, and JSON stays the text it is.
+WAREHOUSE_LIMITS = Limits()
 TYPES = {
     Kind.INT16: "smallint",
     Kind.INT32: "integer",

@@ -39,6 +39,8 @@ TABLES = {
         "rows_dead_lettered": "bigint",
         "rows_deleted": "bigint",
         "cells_coerced": "bigint",
+        # As JSON: {"amount": {"null": 3}, "paid_at": {"dead_letter": 1}}.
+        "cells_unrepresentable": "varchar",
         "bytes_read": "bigint",
         "seconds": "double",
         "forced": "varchar",
@@ -70,7 +72,7 @@ TABLES = {
     },
 }
 # Of a later version than the table, which may be there already.
-ADDED = {"sync_runs": ["rows_deleted", "forced"]}
+ADDED = {"sync_runs": ["rows_deleted", "cells_unrepresentable", "forced"]}
 STAGED_LETTERS = "row_key varchar, rule varchar, column_name varchar, value varchar, record varchar"
 
 # The guard is the last statement of a publish and must touch one row.

@@ -6,8 +6,13 @@ from typing import Any
 
 from tasks.transfer.key_hash import DIGITS, INSTANTS, hash_digits, key_md5
 from tasks.transfer.slices import LIMITS, Slice, bound
-from tasks.transfer.types import Field, Kind
+from tasks.transfer.types import Field, Kind, Limits
 
+# The longest that a column may be; without a length it was an eighth of that for long.
+# https://docs.snowflake.com/en/sql-reference/data-types-text. A VARIANT holds 128 MB of its own
+# form, which may be longer than its text; numbers of more than 38 digits would become doubles:
+# https://docs.snowflake.com/en/sql-reference/functions/parse_json.
+WAREHOUSE_LIMITS = Limits(text=134_217_728, binary=67_108_864, json=100_000_000, exact_json=True)
 TYPES = {
     Kind.INT16: "number(5, 0)",
     Kind.INT32: "number(10, 0)",
@@ -15,8 +20,8 @@ TYPES = {
     Kind.FLOAT32: "float",
     Kind.FLOAT64: "float",
     Kind.BOOLEAN: "boolean",
-    Kind.TEXT: "varchar",
-    Kind.BINARY: "binary",
+    Kind.TEXT: f"varchar({WAREHOUSE_LIMITS.text})",
+    Kind.BINARY: f"binary({WAREHOUSE_LIMITS.binary})",
     Kind.DATE: "date",
     Kind.TIMESTAMP: "timestamp_ntz(6)",
     Kind.TIMESTAMPTZ: "timestamp_ltz(6)",

@@ -150,4 +150,4 @@ def _defined(fields: list[Field]) -> str:
 
 def _staged_type(field: Field) -> str:
     """JSON is staged as text: a COPY that matches columns by name can't parse it."""
-    return "varchar" if field.kind is Kind.JSON else sql_type(field)
+    return sql_type(Field(field.name, Kind.TEXT) if field.kind is Kind.JSON else field)

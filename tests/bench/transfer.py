@@ -10,7 +10,7 @@ from pathlib import Path
 from tasks.attempt import Attempt, Outcome
 from tasks.compare import compare
 from tasks.config import Config
-from tasks.connect import open_source, open_warehouse
+from tasks.connect import limits, open_source, open_warehouse
 from tasks.dead_letters import sought, store_letters
 from tasks.extract import extract
 from tasks.load import audit, load
@@ -33,7 +33,7 @@ def transfer(
         with source.connect() as session:
             relation = relations(config, [table], session)[table.name]
         snapshot, states = planned.current()
-        contract = make_contract(table, relation)
+        contract = make_contract(table, relation, limits(config))
         attempt = Attempt(
             table=table,
             run_id="00000000-0000-0000-0000-000000000000",

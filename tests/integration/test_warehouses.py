@@ -10,7 +10,8 @@ import pytest
 
 from tasks.errors import PermanentError
 from tasks.transfer.evolution import Evolution
-from tasks.transfer.types import Field, Kind, as_text
+from tasks.transfer.spelling import as_text
+from tasks.transfer.types import Field, Kind
 from tests.conftest import ON_BOTH, Stage
 from tests.warehouses import FIELDS, RUN, Copy, opened
 

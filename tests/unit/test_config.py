@@ -8,7 +8,7 @@ import pytest
 
 from tasks.config import Config, load_config
 from tasks.errors import ConfigError
-from tasks.table import Breaker
+from tasks.table import Breaker, Table
 
 SECRET = "hunter2"
 SOURCE = f"source: {{url: 'postgresql://app:{SECRET}@db/shop'}}\n"
@@ -289,12 +289,6 @@ def test_two_tables_whose_targets_differ_by_case_alone_are_refused(load: Load) -
     [
         (SOURCE + TABLES + "notify: {block: alerts}\n", "notify"),
         (SOURCE + TABLES + "execution: workers\n", "execution"),
-        *[
-            (SOURCE + f"tables: [{{name: a, {setting}}}]\n", f"tables[0].{field}")
-            for setting, field in [
-                ("columns: {as: {amount: text}}", "columns.as"),
-            ]
-        ],
     ],
 )
 def test_a_setting_of_a_later_version_is_refused_by_its_name(
@@ -415,3 +409,43 @@ def test_a_null_ratio_is_for_every_column_or_for_those_named(
 def test_the_copy_is_named_without_the_schema(load: Load) -> None:
     tables = load(SOURCE + "tables: [{name: crm.users}, {name: orders}]\n").tables
     assert [table.target for table in tables] == ["users", "orders"]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("fail", {"id": "fail", "at": "fail"}),
+        ('"null"', {"id": "null", "at": "null"}),
+        ("{at: fail}", {"id": "dead_letter", "at": "fail"}),
+        ('{"*": fail, at: "null"}', {"id": "fail", "at": "null"}),
+    ],
+)
+def test_what_happens_to_values_that_do_not_fit_is_said_for_every_column_or_for_those_named(
+    load: Load, written: str, expected: dict[str, str]
+) -> None:
+    [table] = load(SOURCE + f"tables: [{{name: a, unrepresentable: {written}}}]\n").tables
+    assert {name: table.policy(name) for name in expected} == expected
+    assert Table(name="a").policy("id") == "dead_letter"
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("null", 'unrepresentable.*: expected dead_letter, "null" in quotes, or fail'),
+        ("", 'unrepresentable.*: expected dead_letter, "null" in quotes, or fail'),
+        ("{at: null}", 'unrepresentable.at: expected dead_letter, "null" in quotes, or fail'),
+        ("drop", "unrepresentable.*: input should be 'dead_letter', 'null' or 'fail'"),
+        ("{at: drop}", "unrepresentable.at: input should be"),
+    ],
+)
+def test_a_word_for_what_does_not_fit_is_never_taken_for_another(
+    load: Load, written: str, told: str
+) -> None:
+    text = SOURCE + f"tables:\n  - name: a\n    unrepresentable: {written}\n"
+    assert told in refused(load, text).message
+
+
+def test_a_masked_column_is_text_and_no_other_type(load: Load) -> None:
+    columns = "{mask: {card: redact}, as: {card: bigint}}"
+    error = refused(load, SOURCE + f"tables: [{{name: a, columns: {columns}}}]\n")
+    assert "columns: expected no other type for card, which is text once masked" in error.message

@@ -233,3 +233,53 @@ def test_a_choice_in_the_configuration_does_not_stop_a_frozen_table() -> None:
     frozen = Table(name="t", schema_change="freeze")
     without = shape(ID, AT, relation=BEFORE.relation, excluded=("note",))
     assert evolved(BEFORE, without, frozen).kept == (NOTE,)
+
+
+CUBE = Column("place", 4, "cube", "cube.cube", -1, "U", False, False)
+UNKNOWN = "column place is copied as text, since cube.cube is not known"
+
+
+def test_a_type_that_nobody_knows_is_told_when_its_column_is_first_copied() -> None:
+    assert evolve(None, shape(ID, CUBE), TABLE) == Evolution(whole=True, changes=(UNKNOWN,))
+    assert evolved(shape(ID), shape(ID, CUBE)).changes == ("column place is new", UNKNOWN)
+    assert evolved(shape(ID, CUBE), shape(ID, CUBE)).changes == ()
+    declared = Table(name="t", columns={"as": {"place": "text"}})
+    assert evolve(None, shape(ID, CUBE), declared).changes == ()
+
+
+def mood(*labels: str) -> Column:
+    """An enum of labels that were made in the order of their first letters."""
+    parts = tuple(Column(each, ord(each[0]), "", "", -1, "", False, False) for each in labels)
+    return Column("mood", 5, "mood", "public.mood", -1, "E", False, False, True, parts)
+
+
+def address(*attributes: Column) -> Column:
+    return Column("home", 6, "address", "public.address", -1, "C", False, False, True, attributes)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "redefined"),
+    [
+        (mood("ok", "sad"), mood("ok", "sad"), False),
+        (mood("ok", "sad"), mood("glad", "ok", "sad"), False),
+        (mood("ok", "sad"), mood("ok", "sorry"), True),
+        (mood("ok", "sad"), replace(mood("ok", "sorry"), name="feeling"), True),
+        (mood(), mood("ok"), False),
+        (address(ID), address(ID, NOTE), False),
+        (address(ID, NOTE), address(ID), True),
+        (address(ID), address(replace(ID, name="number")), True),
+        (address(ID), address(replace(ID, type="int8")), True),
+        (address(address(ID)), address(address(AT)), True),
+    ],
+)
+def test_another_meaning_of_a_type_is_read_in_full(
+    was: Column, now: Column, redefined: bool
+) -> None:
+    evolution = evolved(shape(ID, was), shape(ID, now))
+    told = f"type {now.declared} has other labels or attributes now, so it is read in full"
+    assert evolution.whole is redefined
+    assert (told in evolution.changes) is redefined
+    if redefined:
+        frozen = Table(name="t", schema_change="freeze")
+        with pytest.raises(PermanentError, match=f"schema_change is freeze: .*{told}"):
+            evolved(shape(ID, was, relation="r"), shape(ID, now, relation="r"), frozen)

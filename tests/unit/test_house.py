@@ -8,7 +8,14 @@ from prefect.flows import load_flow_from_entrypoint
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ["source", "transfer", "warehouse", "quality"]
-FOR_EVERYONE = {"tasks.config", "tasks.table", "tasks.errors", "tasks.locks", "tasks.logs"}
+FOR_EVERYONE = {
+    "tasks.config",
+    "tasks.table",
+    "tasks.fields",
+    "tasks.errors",
+    "tasks.locks",
+    "tasks.logs",
+}
 IN_FOLDERS = sorted(path for folder in FOLDERS for path in (ROOT / "tasks" / folder).glob("*.py"))
 IN_TASKS = sorted((ROOT / "tasks").rglob("*.py"))
 IN_FLOWS = sorted((ROOT / "flows").glob("*.py"))

@@ -8,6 +8,7 @@ from tasks.errors import ConfigError
 from tasks.table import Table
 from tasks.transfer.contract import make_contract
 from tasks.transfer.overwrite import asked_partitions, span
+from tasks.transfer.types import Limits
 from tests.unit.test_contract import relation
 
 NOON = datetime(2024, 2, 29, 12, 30, 15, 7)
@@ -52,7 +53,7 @@ def test_partitions_are_named_by_a_value_in_them(
     column: str, names: list[str], expected: list[tuple[object, ...]]
 ) -> None:
     table = Table(name="t", mode="partition_overwrite", partition_by=column)
-    slices = asked_partitions(make_contract(table, relation()), names)
+    slices = asked_partitions(make_contract(table, relation(), Limits()), names)
     assert [part.values for part in slices] == expected
 
 
@@ -69,9 +70,9 @@ def test_partitions_are_named_by_a_value_in_them(
 def test_a_name_that_is_no_value_of_the_column_is_refused(column: str, name: str) -> None:
     table = Table(name="t", mode="partition_overwrite", partition_by=column)
     with pytest.raises(ConfigError, match=rf"^t: --partitions names .*, and {column} is a"):
-        asked_partitions(make_contract(table, relation()), [name])
+        asked_partitions(make_contract(table, relation(), Limits()), [name])
 
 
 def test_partitions_of_a_table_that_has_none_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"^t: It has no partitions.*--tables"):
-        asked_partitions(make_contract(Table(name="t"), relation()), ["1"])
+        asked_partitions(make_contract(Table(name="t"), relation(), Limits()), ["1"])

@@ -11,7 +11,8 @@ from tasks.errors import ConfigError, PermanentError
 from tasks.table import Rules, Table
 from tasks.transfer.masks import Mask
 from tasks.transfer.row_rules import row_rules
-from tasks.transfer.types import Field, Kind, convert
+from tasks.transfer.convert import convert
+from tasks.transfer.types import Field, Kind
 
 NOON = datetime(2026, 1, 31, 12)
 FIELDS = [

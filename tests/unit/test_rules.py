@@ -1,18 +1,18 @@
 """The screen: which rows are good, which are dead, and what their letters say."""
 
 import json
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 import pytest
 
 from tasks.errors import PermanentError
+from tasks.fields import Policy
 from tasks.table import Rules, Table
 from tasks.transfer.row_rules import row_rules
 from tasks.transfer.rules import LETTER, Screened, screen
 from tasks.transfer.types import Field, Kind
 
-Policy = Literal["dead_letter", "null", "fail"]
 FIELDS = [
     Field("id", Kind.INT64),
     Field("status", Kind.TEXT),
@@ -35,7 +35,7 @@ def screened(
         schema={"id": pl.Int64, "status": pl.String, "amount": pl.String},
         orient="row",
     )
-    table = Table(name="orders", rules=rules, unrepresentable=policy)
+    table = Table(name="orders", rules=rules, unrepresentable={"*": policy})
     return screen(read, FIELDS, table, list(key), row_rules(table, FIELDS))
 
 
@@ -89,7 +89,7 @@ def test_a_letter_of_an_expression_holds_every_value_that_it_read() -> None:
 @pytest.mark.parametrize("rows", [(), (GOOD,), (GOOD, (2, "shipped", "2.00"))])
 def test_good_rows_pass_whole_and_without_letters(rows: tuple[tuple[Any, ...], ...]) -> None:
     result = screened(*rows)
-    assert (result.good.height, result.dead, result.coerced) == (len(rows), 0, {})
+    assert (result.good.height, result.dead, result.unfit) == (len(rows), 0, {})
     assert result.letters.is_empty()
     assert dict(result.letters.schema) == LETTER
 
@@ -106,7 +106,7 @@ def test_null_policy_stores_the_row_without_the_value_and_counts_it() -> None:
     result = screened(GOOD, NAN, rules=Rules(), policy="null")
     assert result.good["id"].to_list() == [1, 2]
     assert result.good["amount"].null_count() == 1
-    assert (result.dead, result.coerced) == (0, {"amount": 1})
+    assert (result.dead, result.unfit) == (0, {("amount", "null"): 1})
 
 
 def test_null_policy_does_not_get_past_not_null() -> None:
@@ -125,7 +125,7 @@ def test_null_policy_never_makes_a_key_null() -> None:
 
 def test_a_dead_lettered_key_is_not_counted_as_coerced() -> None:
     result = screened(GOOD, NAN, rules=Rules(), policy="null", key=("id", "amount"))
-    assert sum(result.coerced.values()) == 0
+    assert result.unfit == {("amount", "dead_letter"): 1}
 
 
 def test_fail_policy_stops_the_table_with_the_column_and_an_example() -> None:
@@ -135,3 +135,18 @@ def test_fail_policy_stops_the_table_with_the_column_and_an_example() -> None:
 
 def test_fail_policy_lets_good_rows_and_broken_rules_through() -> None:
     assert screened(GOOD, (2, None, "1.00"), policy="fail").dead == 1
+
+
+def test_each_column_follows_its_own_word() -> None:
+    table = Table(name="t", unrepresentable={"*": "dead_letter", "b": "null"})
+    fields = [Field(name, Kind.TIME, read_as="text") for name in ("a", "b")]
+    read = pl.DataFrame({"a": ["24:00:00", "01:00:00"], "b": ["24:00:00", "24:00:00"]})
+    result = screen(read, fields, table, [])
+    assert result.unfit == {("a", "dead_letter"): 1, ("b", "null"): 2}
+    assert result.letters["column_name"].to_list() == ["a"]
+    assert result.good["b"].to_list() == [None]
+
+
+def test_a_refusal_names_the_declared_type() -> None:
+    with pytest.raises(PermanentError, match=r"1 values of amount don't fit numeric\(5,2\), for"):
+        screened(NAN, policy="fail")
