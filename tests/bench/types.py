@@ -51,9 +51,8 @@ def make(url: str, kind: str, rows: int) -> tuple[str, int]:
         if server.execute("select to_regclass(%s)", [table]).fetchone() == (None,):
             with server.transaction():
                 server.execute(f"create table {table} (id bigint primary key, {defined})".encode())
-                server.execute(
-                    f"insert into {table} select n, {values} from generate_series(1, {rows}) n".encode()
-                )
+                made = f"select n, {values} from generate_series(1, {rows}) n"
+                server.execute(f"insert into {table} {made}".encode())
             server.execute(f"vacuum analyze {table}".encode())
         [(size,)] = server.execute("select pg_table_size(%s)", [table])
     return table, size

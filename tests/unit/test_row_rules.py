@@ -9,12 +9,13 @@ from polars._typing import PolarsDataType
 
 from tasks.errors import ConfigError, PermanentError
 from tasks.table import Rules, Table
+from tasks.transfer.convert import convert
 from tasks.transfer.masks import Mask
 from tasks.transfer.row_rules import row_rules
-from tasks.transfer.convert import convert
 from tasks.transfer.types import Field, Kind
 
 NOON = datetime(2026, 1, 31, 12)
+UUID = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
 FIELDS = [
     Field("id", Kind.INT64),
     Field("small", Kind.INT16),
@@ -54,7 +55,7 @@ def broken(rules: dict[str, Any], **row: Any) -> bool:
         (0.1, Field("x", Kind.FLOAT64), "0.10", "0.2"),
         ("1.00", Field("x", Kind.DECIMAL, 5, 2, "text"), "1", "1.01"),
         (True, Field("x", Kind.BOOLEAN), "true", "false"),
-        (b"\xff", Field("x", Kind.BINARY), "FF", "fe"),
+        (b"\xff", Field("x", Kind.BINARY), r"\xFF", r"\xfe"),
         (date(2026, 1, 31), Field("x", Kind.DATE), "2026-01-31", "2026-01-30"),
         (NOON, Field("x", Kind.TIMESTAMP), "2026-01-31 12:00:00.0", "2026-01-31 12:00:01"),
         (
@@ -64,7 +65,7 @@ def broken(rules: dict[str, Any], **row: Any) -> bool:
             "2026-01-31 12:00:00+01",
         ),
         ("12:00:00", Field("x", Kind.TIME, read_as="text"), "12:00:00.0", "12:00:01"),
-        ("a0ee", Field("x", Kind.UUID, read_as="text"), "A0EE", "b0ee"),
+        (UUID, Field("x", Kind.UUID, read_as="text"), UUID.upper(), UUID.replace("a", "b")),
         ("7 days", Field("x", Kind.TEXT, read_as="text"), "7 days", "1 week"),
     ],
 )

@@ -141,7 +141,7 @@ def test_each_column_follows_its_own_word() -> None:
     table = Table(name="t", unrepresentable={"*": "dead_letter", "b": "null"})
     fields = [Field(name, Kind.TIME, read_as="text") for name in ("a", "b")]
     read = pl.DataFrame({"a": ["24:00:00", "01:00:00"], "b": ["24:00:00", "24:00:00"]})
-    result = screen(read, fields, table, [])
+    result = screen(read, fields, table, [], [])
     assert result.unfit == {("a", "dead_letter"): 1, ("b", "null"): 2}
     assert result.letters["column_name"].to_list() == ["a"]
     assert result.good["b"].to_list() == [None]
