@@ -33,8 +33,9 @@ def as_text(read: pl.DataFrame, field: Field) -> pl.Expr:
 
 
 def _cut(text: pl.Expr) -> pl.Expr:
-    size = pl.format("{}... ({} bytes)", text.str.head(SHOWN), text.str.len_bytes())
-    return pl.when(text.str.len_bytes() > SHOWN).then(size).otherwise(text)
+    bytes_ = text.str.len_bytes()
+    short = text.str.head(SHOWN) + "... (" + bytes_.cast(pl.String) + " bytes)"
+    return pl.when(bytes_ > SHOWN).then(short).otherwise(text)
 
 
 def _instant(values: pl.Series, kind: pl.DataType) -> pl.Expr:
@@ -60,7 +61,7 @@ def _far(physical: pl.Expr, kind: pl.DataType) -> pl.Expr:
     nanoseconds = (wide - day * MICROSECONDS_A_DAY).cast(pl.Int64) * 1000
     clock = nanoseconds.cast(pl.Time).dt.to_string("%H:%M:%S%.6f").str.strip_chars_end("0")
     zone = "+00" if kind.time_zone else ""
-    return _day(day.cast(pl.Int64), pl.format(" {}{}", clock.str.strip_suffix("."), pl.lit(zone)))
+    return _day(day.cast(pl.Int64), " " + clock.str.strip_suffix(".") + zone)
 
 
 def _day(since_1970: pl.Expr, clock: pl.Expr) -> pl.Expr:
@@ -78,13 +79,8 @@ def _day(since_1970: pl.Expr, clock: pl.Expr) -> pl.Expr:
     month = pl.when(month < 10).then(month + 3).otherwise(month - 9)
     year = year + era * 400 + (month <= 2)
     before = year <= 0
-    padded = [
-        each.cast(pl.String).str.zfill(width)
-        for each, width in (
-            (pl.when(before).then(1 - year).otherwise(year), 4),
-            (month, 2),
-            (date, 2),
-        )
-    ]
+    # Not by pl.format, which panics where a chunk of several is empty.
+    parts = [(pl.when(before).then(1 - year).otherwise(year), 4), (month, 2), (date, 2)]
+    spelled = [part.cast(pl.String).str.zfill(width) for part, width in parts]
     era_name = pl.when(before).then(pl.lit(" BC")).otherwise(pl.lit(""))
-    return pl.format("{}-{}-{}{}{}", *padded, clock, era_name)
+    return spelled[0] + "-" + spelled[1] + "-" + spelled[2] + clock + era_name

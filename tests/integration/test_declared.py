@@ -6,6 +6,8 @@ import psycopg
 import pytest
 
 from tasks.errors import ConfigError, PermanentError
+from tasks.transfer.types import Limits
+from tasks.warehouse import duckdb_names
 from tests.compare import assert_copied
 from tests.conftest import ON_BOTH, Sync
 from tests.warehouses import Copy, SnowflakeCopy
@@ -50,10 +52,13 @@ def test_a_declared_column_holds_what_is_exactly_a_value_of_its_type(
         (None, None, None, None, "null", "{}"),
         (None,) * 6,
     ]
-    assert outcome.cells_unrepresentable == (
+    counted = (
         '{"amount": {"null": 2}, "code": {"null": 1}, "payload": {"null": 1},'
-        ' "rate": {"null": 2}, "seen": {"null": 2}}'
+        ' "rate": {"null": 2}, "seen": {"null": 1}}'
     )
+    figures = "select cells_coerced, cells_unrepresentable from raw.sync_runs"
+    assert warehouse(figures) == [(7, counted)]
+    assert "2 values of amount don't fit its type and became NULL" in outcome.remarks
 
 
 @ON_BOTH
@@ -70,7 +75,7 @@ def test_another_declaration_copies_the_table_anew(
             sync(declared)
         warehouse.change(refused.value.remedy.split(";")[0])
     [told] = sync(declared).changes
-    assert "choice of columns changed, so it is read in full" in told
+    assert "rules or columns changed, so it is read in full" in told
     amounts = "select amount::varchar from raw.t order by id"
     assert warehouse(amounts)[:2] == [("1.500000000",), ("-123456789012345678901234567.123456789",)]
     assert sync(declared).changes == ()
@@ -85,6 +90,20 @@ def test_values_that_an_as_cant_hold_fail_the_table_where_it_is_to(
         sync({**DECLARED, "unrepresentable": {"amount": "fail"}})
     with pytest.raises(ConfigError, match=r"^t: columns.as.code is serial, .* Choose among int2, "):
         sync({**DECLARED, "columns": {"as": {"code": "serial"}}})
+
+
+def test_a_value_that_is_too_long_for_the_warehouse_is_a_letter_that_says_so(
+    source: psycopg.Connection, sync: Sync, warehouse: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duckdb_names, "WAREHOUSE_LIMITS", Limits(text=150_000, json=5))
+    source.execute("create table t (id int primary key, note text, tags text[])")
+    source.execute("insert into t values (1, repeat('a', 150001), '{}'), (2, 'b', '{abc}')")
+    outcome = sync({"name": "t", "breaker": LOOSE})
+    assert outcome.cells_unrepresentable == (
+        '{"note": {"dead_letter": 1}, "tags": {"dead_letter": 1}}'
+    )
+    letters = warehouse("select column_name, value from raw.dead_letters order by 1")
+    assert letters == [("note", "a" * 100_000 + "... (150001 bytes)"), ("tags", '["abc"]')]
 
 
 def test_a_type_that_nobody_knows_is_its_text_and_told_once_or_refused(

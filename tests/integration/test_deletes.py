@@ -133,7 +133,7 @@ KEYS = {
     "text": ("a text", "(array['', ' ', 'é', 'a''b', '{', E'\\n\\\\'])[1 + g % 6] || g", "a"),
     "uuid": ("a uuid", "md5(g::text)::uuid", "a"),
     "numeric": ("a numeric(20, 3)", "(g - 50) / 8.0", "a"),
-    "wide numeric": ("a numeric", "(g - 50) / 8.0", "a"),
+    "wide numeric": ("a numeric(50, 3)", "(g - 50) / 8.0", "a"),
     "date": ("a date", "'0001-01-01'::date + g * 700", "a"),
     "timestamptz": ("a timestamptz, b bool", "'1969-12-31Z'::timestamptz + g / 2 * interval"
                     " '7.000001 hours', g % 2 = 0", "a, b"),

@@ -95,12 +95,15 @@ def test_a_replay_after_the_rules_changed_reads_the_table_in_full(
     assert len(warehouse(COPIES)) == 51
 
 
-@pytest.mark.parametrize("kind", ["bytea", "float8", "time", "date"])
+@pytest.mark.parametrize("kind", ["bytea", "time", "date"])
 def test_rows_are_found_whatever_their_key_is(
     kind: str, source: psycopg.Connection, sync: Sync, warehouse: Copy
 ) -> None:
-    keys = {"bytea": "'\\x00ff', '\\x01'", "float8": "0.1, 'NaN'", "time": "'09:00', '24:00'",
-            "date": "'2024-01-01', '-infinity'"}[kind]  # fmt: skip
+    keys = {
+        "bytea": "'\\x00ff', '\\x01'",
+        "time": "'09:00', '24:00'",
+        "date": "'2024-01-01', '-infinity'",
+    }[kind]
     source.execute(f"create table t (id {kind} primary key, note text, at timestamptz)".encode())
     source.execute(f"insert into t select unnest(array[{keys}]::{kind}[]), 'b', now()".encode())
     sync(KEYED)

@@ -231,3 +231,16 @@ def test_a_long_text_is_spelled_by_its_beginning_and_its_size() -> None:
 def test_an_array_that_is_read_as_its_text_is_spelled_without_the_mark() -> None:
     read = frame(["=[0:0]={1}", "[1]"], pl.String)
     assert read.select(as_text(read, field_of(ARRAY)))["x"].to_list() == ["[0:0]={1}", "[1]"]
+
+
+def test_values_of_several_chunks_are_spelled_though_one_of_them_is_left_empty() -> None:
+    read = pl.concat(
+        [frame([0], pl.Date()), frame([FIRST_DAY - 1, *INFINITE_DAYS], pl.Date())], rechunk=False
+    )
+    rows = read.filter(pl.Series([False, True, True, True]))
+    assert rows["x"].n_chunks() == 2
+    spelled = rows.select(as_text(read, Field("x", Kind.DATE)))["x"]
+    assert spelled.to_list() == ["0001-12-31 BC", "infinity", "-infinity"]
+    long = pl.concat([frame(["a"], pl.String), frame(["b" * 100_001], pl.String)], rechunk=False)
+    rows = long.filter(pl.Series([False, True]))
+    assert rows.select(as_text(long, Field("x", Kind.TEXT)))["x"].str.ends_with("bytes)").all()
