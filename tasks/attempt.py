@@ -63,7 +63,7 @@ class Outcome:
             for how, number in cells.items():
                 yield f"{number:,} values of {column} don't fit its type and {BECAME[how]}"
         if self.forced:
-            yield f"published by --force, although {self.forced}"
+            yield f"published by --force: {self.forced}"
 
 
 @dataclass
@@ -156,7 +156,7 @@ class Attempt:
         if not self.forced:
             check(self.table.name, breaches)
         for breach in breaches:
-            log.warning("%s: goes on by --force, although %s", self.table.name, breach)
+            log.warning("%s: goes on by --force: %s", self.table.name, breach)
             self.overruled.append(breach)
 
     def staging_files(self, warehouse: Warehouse, size: int) -> StagingFiles:
@@ -179,7 +179,7 @@ class Attempt:
             "rows_read": 0,
             "rows_published": 0,
             "rows_dead_lettered": 0,
-            "forced": "; ".join(self.overruled) or None,
+            "forced": ". ".join(self.overruled) or None,
             "seconds": time.monotonic() - self.started,
             **figures,
         }

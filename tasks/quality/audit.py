@@ -67,7 +67,7 @@ def growth_breaches(breaker: Breaker, before: int, after: int) -> Iterator[str]:
     limit = breaker.max_growth_ratio
     if limit is not None and before and (after - before) / before > limit:
         yield (
-            f"the copy would grow from {before:,} to {after:,} rows, by more than"
+            f"The copy would grow from {before:,} to {after:,} rows, by more than"
             f" max_growth_ratio {limit:.0%}"
         )
 
@@ -76,7 +76,7 @@ def shrink_breaches(breaker: Breaker, before: int, after: int) -> Iterator[str]:
     """What is wrong with a replacement that loses too many of the rows that a copy holds."""
     if before and (before - after) / before > breaker.max_shrink_ratio:
         yield (
-            f"the source has {after:,} rows and the warehouse {before:,}, which is more than"
+            f"The source has {after:,} rows and the warehouse {before:,}, which is more than"
             f" max_shrink_ratio {breaker.max_shrink_ratio:.0%} fewer"
         )
 
@@ -84,7 +84,7 @@ def shrink_breaches(breaker: Breaker, before: int, after: int) -> Iterator[str]:
 def size_breaches(breaker: Breaker, rows: int) -> Iterator[str]:
     """What is wrong with the number of rows in a batch."""
     if breaker.min_rows is not None and rows < breaker.min_rows:
-        yield f"the batch has {rows:,} rows, fewer than min_rows {breaker.min_rows:,}"
+        yield f"The batch has {rows:,} rows, fewer than min_rows {breaker.min_rows:,}"
 
 
 def check(table: str, breaches: Iterable[str]) -> None:
@@ -94,9 +94,8 @@ def check(table: str, breaches: Iterable[str]) -> None:
         BreakerTripped: With every breach.
     """
     if told := list(breaches):
-        message = "; ".join(told)
         raise BreakerTripped(
-            f"{message[0].upper()}{message[1:]}.",
+            f"{'. '.join(told)}.",
             remedy="Nothing was published. Correct the source or the table's settings; if it is"
             f" right, publish it once with --force {table}.",
             table=table,

@@ -164,5 +164,5 @@ def test_the_command_forces_the_tables_it_names_and_says_so(
     done = run_daily("--config", config, "--skip-dbt", "--force", "nope")
     says(done, 2, "--force names nope, which this run does not copy. Choose among t.")
     done = run_daily("--config", config, "--skip-dbt", "--force", "t")
-    says(done, 0, "t: published by --force, although 150 of 200 rows broke a rule (75.00%)")
+    says(done, 0, "t: published by --force: 150 of 200 rows broke a rule (75.00%)")
     assert copied(warehouse) == 50

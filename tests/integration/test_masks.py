@@ -2,11 +2,18 @@
 
 import hashlib
 import hmac
+from itertools import count
 from pathlib import Path
+from typing import Any
 
+import httpx
+import polars as pl
 import psycopg
+import pytest
+from prefect.logging.handlers import APILogHandler
 
-from tests.conftest import ON_BOTH, Run, Write, says
+from tasks.errors import SyncFailed
+from tests.conftest import ON_BOTH, Night, Run, Write, says
 from tests.warehouses import Copy
 
 KEY = "a key for these tests"
@@ -78,3 +85,72 @@ def test_another_mask_or_key_masks_the_whole_table_anew(
         says(run_daily("--config", path, "--skip-dbt", environment={"MASK_KEY": key}), 0)
         seen += warehouse("select email from raw.people")
     assert len(set(seen)) == 3
+
+
+def test_nothing_that_nights_keep_of_bad_rows_holds_a_masked_value(
+    source: psycopg.Connection,
+    config_file: Write,
+    night: Night,
+    warehouse: Copy,
+    prefect_api: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MASK_KEY", KEY)
+    # Staging files stay where they were written.
+    monkeypatch.setattr("tasks.transfer.files.shutil.rmtree", lambda *_, **__: None)
+    source.execute(
+        "create table people (id int, email text, card varchar(20), phone text, note text,"
+        " salary int, city text, size int, born date, updated_at timestamptz default now())"
+    )
+    source.execute(
+        "insert into people select g, %s, %s, %s, %s, %s, case mod(g, 3) when 0 then 'Bonn' end, g,"
+        " case mod(g, 2) when 1 then 'infinity'::date end from generate_series(0, 149) g",
+        SECRETS,
+    )
+    rules = {
+        "not_null": ["city", "email"],
+        "range": {"size": {"max": 100}},
+        "regex": {"city": "^B"},
+        "expression": {"sized": "size < 50 or city = 'Bonn'"},
+    }
+    # Without a key, a sample is the whole row.
+    table = {"name": "people", "columns": TABLE["columns"], "rules": rules}
+    folder = {"dead_letters": {"path": str(tmp_path / "letters")}, "defaults": {"retries": 0}}
+    night(config_file([{**table, "breaker": {"max_dead_letter_ratio": 1}}], **folder))
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({}, "broke a rule.*such as"),
+        ({"breaker": {"max_dead_letter_ratio": 1, "max_null_ratio": 0}}, "is NULL in .*such as"),
+        ({"unrepresentable": "fail"}, "born .*infinity"),
+    ]
+    for broken, told in refused:
+        with pytest.raises(SyncFailed, match=told):
+            night(config_file([{**table, **broken}], **folder))
+    written = [*capfd.readouterr()]
+    files = [*tmp_path.rglob("*.parquet")]
+    assert {"rows", "letters"} <= {file.parent.name for file in files}
+    written += [str(pl.read_parquet(file).rows()) for file in files]
+    tables = warehouse(
+        "select table_name from information_schema.tables where table_schema = 'raw'"
+    )
+    written += [str(warehouse(f"select * from raw.{name}")) for (name,) in tables]
+    kept = "".join(kept_by_prefect(prefect_api))
+    assert "133 of 150 rows broke a rule" in kept
+    assert '"rows_dead_lettered":133' in kept.replace(" ", "").replace("\\", "")
+    written.append(kept)
+    for secret in (*SECRETS, KEY):
+        assert [each for each in written if secret in each] == []
+
+
+def kept_by_prefect(api: str) -> list[str]:
+    """Every log line, artifact and state that the server keeps."""
+    APILogHandler().flush()
+    pages = []
+    for kind in ("logs", "artifacts", "flow_runs", "task_runs"):
+        for offset in count(step=200):
+            page = httpx.post(f"{api}/{kind}/filter", json={"limit": 200, "offset": offset}).text
+            if page == "[]":
+                break
+            pages.append(page)
+    return pages

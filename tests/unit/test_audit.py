@@ -142,5 +142,5 @@ def test_a_batch_may_not_have_fewer_rows_than_are_expected(
 
 def test_a_table_is_stopped_with_every_breach_and_the_way_past_them() -> None:
     check("orders", [])
-    with pytest.raises(BreakerTripped, match=r"^orders: One; two\. Nothing .*--force orders\.$"):
+    with pytest.raises(BreakerTripped, match=r"^orders: one\. two\. Nothing .*--force orders\.$"):
         check("orders", ["one", "two"])
