@@ -24,6 +24,7 @@ from tasks.warehouse.columns import Wanted, alterations
 from tasks.warehouse.comparison import LIVE, Comparison
 from tasks.warehouse.duckdb_errors import duckdb_errors
 from tasks.warehouse.duckdb_names import (
+    defined,
     in_slices,
     key_hash,
     key_text,
@@ -32,7 +33,7 @@ from tasks.warehouse.duckdb_names import (
     row_in_letter,
     same_key,
     same_row,
-    sql_type,
+    staged_value,
 )
 from tasks.warehouse.ledger import STAGED_LETTERS, Ledger, LostRace
 from tasks.warehouse.replaced import Replaced
@@ -106,7 +107,7 @@ class DuckDBWarehouse:
         deleted_at = ", _deleted_at timestamptz" if staged.soft else ""
         self._make(
             staged.name,
-            f"{_defined(staged.fields)}, _synced_at timestamptz, _run_id uuid{deleted_at}",
+            f"{defined(staged.fields)}, _synced_at timestamptz, _run_id uuid{deleted_at}",
         )
         self._make(staged.letters, STAGED_LETTERS)
         loaded = 0
@@ -121,7 +122,7 @@ class DuckDBWarehouse:
 
     def stage_keys(self, staged: Staged, key: list[Field], files: list[StagingFile]) -> None:
         self._make(staged.hashes, "key_hash bigint")
-        self._make(staged.deletes, f"{_defined(key)}, key_hash bigint")
+        self._make(staged.deletes, f"{defined(key)}, key_hash bigint")
         self._load(staged.hashes, files)
 
     def comparison(self, staged: Staged, key: list[Field]) -> Comparison:
@@ -147,7 +148,7 @@ class DuckDBWarehouse:
     def replaced(self, publication: Publication) -> int:
         staged = publication.staged
         target, staging = self._name(staged.table), self._name(staged.name)
-        counted = Replaced(self.query, target, staging, quote, _staged_value, bound)
+        counted = Replaced(self.query, target, staging, quote, staged_value, bound)
         return counted.count(publication)
 
     def publish(self, publications: list[Publication]) -> bool:
@@ -313,11 +314,3 @@ class DuckDBWarehouse:
 
 def _paths(files: list[StagingFile]) -> list[str]:
     return [glob.escape(str(file.path)) for file in files]
-
-
-def _staged_value(field: Field) -> str:
-    return f"s.{quote(field.name)}"
-
-
-def _defined(fields: list[Field]) -> str:
-    return ", ".join(f"{quote(field.name)} {sql_type(field)}" for field in fields)

@@ -38,6 +38,16 @@ def sql_type(field: Field) -> str:
     return TYPES[field.kind]
 
 
+def defined(fields: list[Field]) -> str:
+    """The columns of a table as they are created."""
+    return ", ".join(f"{quote(field.name)} {sql_type(field)}" for field in fields)
+
+
+def staged_value(field: Field) -> str:
+    """A field of a staged row `s`."""
+    return f"s.{quote(field.name)}"
+
+
 def in_json(column: str, field: Field) -> str:
     """A field's text in a column that holds a row as JSON."""
     key = field.name.replace("\\", "\\\\").replace('"', '\\"').replace("'", "''")

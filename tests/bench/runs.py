@@ -1,9 +1,11 @@
 """What the benchmark and the tests of memory share: the table of orders, and a measured process."""
 
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -59,6 +61,7 @@ def measured(command: list[str | Path]) -> Run:
     return Run(float(seconds), int(peak) // 1024)
 
 
-def transfer(url: str, table: str, file: Path) -> Run:
+def transfer(url: str, table: str, file: Path, **settings: Any) -> Run:
     """Our transfer of a table into a file, in a process of its own."""
-    return measured([sys.executable, "-m", "tests.bench.transfer", url, table, file])
+    told = json.dumps(settings)
+    return measured([sys.executable, "-m", "tests.bench.transfer", url, table, file, told])

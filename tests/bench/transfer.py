@@ -1,8 +1,9 @@
 """One table through our own transfer, as a process: prints its rows and seconds.
 
-Usage: python -m tests.bench.transfer URL SCHEMA.TABLE FILE.duckdb
+Usage: python -m tests.bench.transfer URL SCHEMA.TABLE FILE.duckdb [JSON of the table's settings]
 """
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -60,10 +61,11 @@ def transfer(
 
 
 def main() -> None:
-    url, name, file = sys.argv[1:]
+    url, name, file, *settings = sys.argv[1:]
     Path(file).unlink(missing_ok=True)
+    table = {"name": name, **(json.loads(settings[0]) if settings else {})}
     config = Config.model_validate(
-        {"source": {"url": url}, "warehouse": {"path": file}, "tables": [{"name": name}]}
+        {"source": {"url": url}, "warehouse": {"path": file}, "tables": [table]}
     )
     started = time.perf_counter()
     outcome = transfer(config)

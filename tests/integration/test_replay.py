@@ -1,6 +1,7 @@
 """Dead letters tried again: what passes is published, what is gone closed, the rest stays."""
 
 import json
+import random
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,40 @@ def test_a_replay_is_not_judged_by_the_share_of_bad_rows(
     sync(table, replay=True)
     assert len(letters(warehouse)) == 204
     assert warehouse("select note from raw.t where id = 100") == [("a",)]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("mode", ON_SNOWFLAKE)
+def test_whatever_happens_to_bad_rows_a_night_and_a_replay_find_them_all(
+    mode: str, seed: int, source: psycopg.Connection, sync: Sync, warehouse: Copy
+) -> None:
+    chance, (table, _) = random.Random(seed), MODES[mode]
+    source.execute("create table t (id serial, day date, note text,"
+                   " at timestamptz default clock_timestamp())")  # fmt: skip
+    add = "insert into t (day, note) values (date '2024-01-01' + {} / 9, '{}')"
+    bad = "(select id from t where note <> 'a' order by md5(id::text || {}) limit 2)"
+    for number in range(30):
+        happens = {
+            "a good row": add.format(number, "a"),
+            "a bad row": add.format(number, "b"),
+            "two are mended": f"update t set note = 'a' where id in {bad.format(number)}",
+            "two are gone": f"delete from t where id in {bad.format(number)}",
+            "two are bad otherwise": f"update t set note = 'c' where id in {bad.format(number)}",
+            "a night": None,
+            "a replay": None,
+        }
+        event = chance.choice([*happens, "a good row", "a bad row"])
+        if statement := happens[event]:
+            source.execute(statement.encode())
+        else:
+            sync(table, replay=event == "a replay")
+    sync(table)
+    for _ in range(2):
+        sync(table, replay=True)
+        rows = source.execute("select id, note from t").fetchall()
+        assert sorted(warehouse(COPIES)) == sorted(row for row in rows if row[1] == "a")
+        assert letters(warehouse) == sorted((row[0], LOST) for row in rows if row[1] != "a")
 
 
 def test_a_replay_that_another_run_overtakes_leaves_everything_to_it(
