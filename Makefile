@@ -27,6 +27,7 @@ check: lint test
 bench: .venv/ready ## our transfer beside every peer that `make peers` installed, nights, Snowflake
 	@$(PY) -m tests.bench $(ARGS)
 	@$(PY) -m tests.bench.nights
+	@$(PY) -m tests.bench.safety
 	@$(PY) -m tests.bench.deletes
 	@$(PY) -m tests.bench.types
 	@$(PY) -m tests.bench.rules
