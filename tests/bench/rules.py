@@ -4,10 +4,11 @@ The same transfer with three rules and without, in turns.
 """
 
 import argparse
-from statistics import median
+from functools import partial
+from typing import Any
 
 from tests.bench.__main__ import HOME, orders
-from tests.bench.runs import Run, transfer
+from tests.bench.runs import in_turns, transfer
 
 RULES = {
     "not_null": ["customer_id"],
@@ -19,16 +20,14 @@ RULES = {
 def measure(rows: int, rounds: int) -> None:
     """Prints the medians of both, and of their ratios round by round."""
     url, table = orders(rows)
-    without: list[Run] = []
-    held: list[Run] = []
-    for number in range(rounds):
-        # Whoever is first in a round finds other caches than whoever is second.
-        for runs, rules in ((without, {}), (held, RULES))[:: -1 if number % 2 else 1]:
-            runs.append(transfer(url, table, HOME / "rules.duckdb", rules=rules))
-    ratio = median(ours.seconds / its.seconds for ours, its in zip(held, without, strict=True))
+
+    def seconds(rules: dict[str, Any]) -> float:
+        return transfer(url, table, HOME / "rules.duckdb", rules=rules).seconds
+
+    without, held, ratio = in_turns(rounds, partial(seconds, {}), partial(seconds, RULES))
     print(f"{rows:,} rows, medians of {rounds} rounds")
-    print(f"without rules: {median(run.seconds for run in without):.2f} s")
-    print(f"three rules: {median(run.seconds for run in held):.2f} s, {ratio:.3f} times as long")
+    print(f"without rules: {without:.2f} s")
+    print(f"three rules: {held:.2f} s, {ratio:.3f} times as long")
 
 
 def main() -> None:

@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psycopg
@@ -65,3 +67,16 @@ def transfer(url: str, table: str, file: Path, **settings: Any) -> Run:
     """Our transfer of a table into a file, in a process of its own."""
     told = json.dumps(settings)
     return measured([sys.executable, "-m", "tests.bench.transfer", url, table, file, told])
+
+
+def in_turns(
+    rounds: int, without: Callable[[], float], held: Callable[[], float]
+) -> tuple[float, float, float]:
+    """The median seconds of both, and the median of the second's ratio to the first by round."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for number in range(rounds):
+        # Whoever is first in a round finds other caches than whoever is second.
+        for place in (0, 1) if number % 2 else (1, 0):
+            seconds[place].append((without, held)[place]())
+    ratio = median(ours / its for its, ours in zip(*seconds, strict=True))
+    return median(seconds[0]), median(seconds[1]), ratio

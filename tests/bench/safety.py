@@ -8,13 +8,14 @@ import argparse
 import time
 from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
-from statistics import median
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
 from tasks.config import Config
 from tasks.source.snapshot import Floor
 from tests.bench.__main__ import HOME, orders
+from tests.bench.runs import in_turns
 from tests.bench.transfer import transfer
 
 #: What stands in the place of each guard.
@@ -51,15 +52,12 @@ def measure(rows: int, rounds: int) -> None:
         }
     )
     refresh(config, {})
-    guarded, bare = [], []
-    for number in range(rounds):
-        # Whoever is first in a round finds other caches than whoever is second.
-        for seconds, without in ((guarded, {}), (bare, WITHOUT))[:: -1 if number % 2 else 1]:
-            seconds.append(refresh(config, without))
-    ratio = median(ours / its for ours, its in zip(guarded, bare, strict=True))
+    bare, guarded, ratio = in_turns(
+        rounds, partial(refresh, config, WITHOUT), partial(refresh, config, {})
+    )
     print(f"{rows:,} rows, medians of {rounds} rounds")
-    print(f"unguarded: {median(bare):.2f} s")
-    print(f"guarded: {median(guarded):.2f} s, {ratio:.3f} times as long")
+    print(f"unguarded: {bare:.2f} s")
+    print(f"guarded: {guarded:.2f} s, {ratio:.3f} times as long")
 
 
 def main() -> None:
