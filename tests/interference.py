@@ -1,11 +1,16 @@
 """What tests do to a night from outside."""
 
+import itertools
+import socket
+import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 
 def gated(view: str, table: str) -> sql.Composed:
@@ -28,3 +33,46 @@ def blocked(source_url: str) -> Iterator[Callable[[], int]]:
             return int(found[0])
 
         yield until_read
+
+
+def stripped(client: socket.socket, parameter: bytes) -> bytes:
+    """A client's first message, which has the version and then names and values, less one.
+
+    https://www.postgresql.org/docs/18/protocol-message-formats.html, StartupMessage.
+    """
+    (length,) = struct.unpack("!i", client.recv(4, socket.MSG_WAITALL))
+    message = client.recv(length - 4, socket.MSG_WAITALL)
+    parts = message[4:-1].split(b"\0")
+    kept = [pair for pair in zip(parts[::2], parts[1::2], strict=False) if pair[0] != parameter]
+    body = message[:4] + b"".join(b"%s\0%s\0" % pair for pair in kept) + b"\0"
+    return struct.pack("!i", len(body) + 4) + body
+
+
+def forward(here: socket.socket, there: socket.socket) -> None:
+    """Hands on what comes until one side closes."""
+    try:
+        while data := here.recv(65536):
+            there.sendall(data)
+    except OSError:
+        pass
+    finally:
+        there.close()
+
+
+def balance(listener: socket.socket, urls: list[str], without: bytes = b"") -> None:
+    """Leads each connection to the next server, until the listener closes.
+
+    Args:
+        without: A parameter of the start that no server gets to see.
+    """
+    for url in itertools.cycle(urls):
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            return
+        info = conninfo_to_dict(url)
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(f"{info['host']}/.s.PGSQL.{info['port']}")
+        server.sendall(stripped(client, without))
+        for pair in ((client, server), (server, client)):
+            threading.Thread(target=forward, args=pair, daemon=True).start()

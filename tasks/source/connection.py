@@ -64,13 +64,19 @@ class Source:
         """An autocommit session for the catalog, the snapshot and locks.
 
         Raises:
-            PermanentError: When the server refuses the user, password or database.
+            PermanentError: When the server refuses the user, password or database, or something
+                before it drops the session's settings.
             TransientError: When the server can't be reached.
         """
         try:
-            session = psycopg.connect(self._conninfo(connect_timeout), autocommit=True)
+            # A pooler may run a statement elsewhere than where it was prepared, and a plan that
+            # is kept fails once its table was altered.
+            session = psycopg.connect(
+                self._conninfo(connect_timeout), autocommit=True, prepare_threshold=None
+            )
             if session.info.server_version >= FIRST_WITH_TRANSACTION_TIMEOUT:
                 session.execute(NO_TRANSACTION_TIMEOUT)
+            _check_settings(session)
         except psycopg.Error as error:
             raise self._refused(error) from None
         return session
@@ -107,6 +113,21 @@ class Source:
         if "starting up" in detail or "shutting down" in detail or "too many" in detail:
             kind = TransientError
         return kind(f"The source at {where} refused the connection: {detail}.", remedy=remedy)
+
+
+def _check_settings(session: psycopg.Connection) -> None:
+    """Without its settings a session would read other values, and with row security fewer rows."""
+    shown = session.execute(
+        "select name, current_setting(name) from unnest(%s::text[]) name", [list(SESSION)]
+    )
+    lost = [name for name, value in shown if value.replace(" ", "") != SESSION[name]]
+    if lost:
+        session.close()
+        raise PermanentError(
+            f"Something between here and the source drops the settings of a session:"
+            f" {', '.join(lost)}.",
+            remedy="Let the source's URL lead to the server itself, not to its pooler.",
+        )
 
 
 @contextmanager

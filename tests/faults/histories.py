@@ -72,7 +72,8 @@ class History(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self._source = psycopg.connect(self.url, autocommit=True)
+        # A plan that psycopg keeps after five times fails once the table was altered.
+        self._source = psycopg.connect(self.url, autocommit=True, prepare_threshold=None)
         self._source.execute("set client_min_messages = error; set lock_timeout = '100ms'")
         self._source.execute("drop table if exists t")
         self._source.execute(MAKE)

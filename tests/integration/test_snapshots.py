@@ -1,6 +1,5 @@
 """Sources that are not one primary: a standby, and two servers behind one balancer."""
 
-import itertools
 import logging
 import shutil
 import socket
@@ -14,9 +13,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from tasks.errors import ConfigError
+from tasks.errors import ConfigError, PermanentError
 from tasks.source import embedded
 from tests.conftest import ROOT, Sync
+from tests.interference import balance
 from tests.warehouses import Copy
 
 STANDBY = """
@@ -31,31 +31,6 @@ with psycopg.connect(embedded.start(Path(sys.argv[1])), autocommit=True) as prim
 """
 MORE_ON_THE_PRIMARY = "insert into t select generate_series(1001, 1500)"
 BY_CURSOR = {"name": "t", "mode": "incremental", "cursor": "at"}
-
-
-def forward(here: socket.socket, there: socket.socket) -> None:
-    """Hands on what comes until one side closes."""
-    try:
-        while data := here.recv(65536):
-            there.sendall(data)
-    except OSError:
-        pass
-    finally:
-        there.close()
-
-
-def balance(listener: socket.socket, urls: list[str]) -> None:
-    """Leads each connection to the next server, until the listener closes."""
-    for url in itertools.cycle(urls):
-        try:
-            client, _ = listener.accept()
-        except OSError:
-            return
-        info = conninfo_to_dict(url)
-        server = socket.socket(socket.AF_UNIX)
-        server.connect(f"{info['host']}/.s.PGSQL.{info['port']}")
-        for pair in ((client, server), (server, client)):
-            threading.Thread(target=forward, args=pair, daemon=True).start()
 
 
 @pytest.fixture
@@ -120,3 +95,18 @@ def test_a_watermark_behind_a_balancer_needs_a_lag_that_somebody_wrote(
     for _ in range(3):
         sync({**BY_CURSOR, "lag": "1h"}, url=balanced_url)
         assert copied(warehouse) in (1000, 1500)
+
+
+def test_a_pooler_that_drops_a_sessions_settings_is_refused_with_the_remedy(
+    source_url: str, sync: Sync
+) -> None:
+    """Without them row-level security would hide rows, and the server's zone spell values."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(
+            target=balance, args=(listener, [source_url], b"options"), daemon=True
+        ).start()
+        port = listener.getsockname()[1]
+        url = f"postgresql://postgres@127.0.0.1:{port}/{conninfo_to_dict(source_url)['dbname']}"
+        with pytest.raises(PermanentError, match=r"drops.*row_security.*pooler"):
+            sync({"name": "t"}, url=f"{url}?sslmode=disable&gssencmode=disable")
+        listener.shutdown(socket.SHUT_RDWR)
