@@ -12,24 +12,21 @@ if __name__ == "__main__":  # before the other imports, which take seconds
 
 from pathlib import Path
 
-from prefect import flow
+from prefect import State, flow
 from prefect.runtime import flow_run
 
 from flows.quality import NOTHING, PASSED, quality
-from flows.sync import RUNNER, sync
+from flows.sync import sync
 from flows.transform import transform
 from tasks.command import DEMO, main
 from tasks.config import load_config
+from tasks.late import superseded
 from tasks.night import Night
 from tasks.plan import chosen, forced
 from tasks.report import report
 
 
-@flow(
-    name="daily",
-    task_runner=RUNNER,
-    persist_result=False,
-)
+@flow(name="daily", persist_result=False)
 def daily(
     config: str = str(DEMO),
     tables: list[str] | None = None,
@@ -38,7 +35,7 @@ def daily(
     force: list[str] | None = None,
     skip_dbt: bool = False,
     skip_quality: bool = False,
-) -> None:
+) -> State[None] | None:
     """Copies the tables, builds the dbt models and fails when the data is wrong.
 
     Args:
@@ -50,6 +47,8 @@ def daily(
         skip_dbt: Leave the models as they are.
         skip_quality: Don't measure.
     """
+    if ended := superseded():
+        return ended
     settings = load_config(Path(config))
     copied = chosen(settings, tables)
     night = Night(
@@ -69,6 +68,7 @@ def daily(
             night.verdict = PASSED if quality(config, night.run_id) else NOTHING
     finally:
         report(night)
+    return None
 
 
 if __name__ == "__main__":

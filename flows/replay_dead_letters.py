@@ -15,7 +15,7 @@ from pathlib import Path
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.sync import RUNNER, sync
+from flows.sync import sync
 from tasks.command import DEMO
 from tasks.config import load_config
 from tasks.dead_letters import with_letters
@@ -26,7 +26,7 @@ from tasks.replay_command import main
 from tasks.report import report
 
 
-@flow(name="replay-dead-letters", task_runner=RUNNER, persist_result=False)
+@flow(name="replay-dead-letters", persist_result=False)
 def replay_dead_letters(config: str = str(DEMO), tables: list[str] | None = None) -> None:
     """Reads the rows of open dead letters again, and publishes those that meet every rule now.
 

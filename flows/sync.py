@@ -6,7 +6,7 @@ from typing import Any
 from prefect import task, unmapped
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import wait
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.extract_load import extract_load
 from tasks.attempt import Outcome, Prepared
@@ -14,13 +14,13 @@ from tasks.connect import open_warehouse
 from tasks.errors import DaybreakError, StaleSnapshot, TransientError
 from tasks.logs import log
 from tasks.night import Night, Result, outdated
-from tasks.plan import Plan, plan
+from tasks.plan import Plan, chosen, plan
 from tasks.publish import publish, withhold
 from tasks.retry import JITTER, delays, is_transient
+from tasks.workers import at_once, check_workers, copy_on_worker
 
+#: In this process; how many workers copy at once is a setting.
 TABLES_AT_ONCE = 4
-#: Of the flows that copy tables.
-RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=TABLES_AT_ONCE)
 
 
 def sync(night: Night) -> None:
@@ -28,6 +28,7 @@ def sync(night: Night) -> None:
 
     Where tables are published together, all are staged first, and on one snapshot.
     """
+    check_workers(night.settings, night.tables, extract_load)
     with plan(night.settings, night.tables) as planned:
         results = copy(night, planned, [table.name for table in night.tables])
         while behind := outdated(results):
@@ -48,11 +49,13 @@ def sync(night: Night) -> None:
 
 def copy(night: Night, planned: Plan, names: list[str]) -> dict[str, Result]:
     """Maps the subflow over the tables, and waits for all of them."""
-    defaults = night.settings.defaults
-    runs = sync_table.with_options(
-        retries=defaults.retries, retry_delay_seconds=delays(defaults)
-    ).map(names, night=unmapped(night), planned=unmapped(planned))
-    wait(runs)
+    defaults, spread = night.settings.defaults, night.settings.execution == "workers"
+    table = sync_table.with_options(retries=defaults.retries, retry_delay_seconds=delays(defaults))
+    given = {"table": names, "night": unmapped(night), "planned": unmapped(planned)}
+    threads = at_once(night.settings) if spread else TABLES_AT_ONCE
+    with ThreadPoolTaskRunner[Outcome | Prepared](max_workers=threads) as runner:
+        runs = runner.map(table, given)
+        wait(runs)
     ended = (run.state.result(raise_on_failure=False) for run in runs)
     return dict(zip(names, ended, strict=True))
 
@@ -68,18 +71,23 @@ def copy(night: Night, planned: Plan, names: list[str]) -> dict[str, Result]:
 def sync_table(table: str, night: Night, planned: Plan) -> Outcome | Prepared:
     """One table's subflow on the run's current snapshot; carries the retries a flow can't have."""
     snapshot, states = planned.current()
+    order: dict[str, Any] = {
+        "table": table,
+        "config": night.config,
+        "run_id": night.run_id,
+        "snapshot": snapshot,
+        "state": states[table],
+        "full_refresh": night.full_refresh,
+        "partitions": night.partitions,
+        "forced": table in night.forced,
+        "replay": night.replay,
+    }
     try:
-        return extract_load(
-            table,
-            night.config,
-            night.run_id,
-            snapshot,
-            states[table],
-            night.full_refresh,
-            night.partitions,
-            table in night.forced,
-            night.replay,
-        )
+        if night.settings.execution == "workers":
+            [settings] = chosen(night.settings, [table])
+            return copy_on_worker(night.settings, settings, extract_load.name, order)
+        copied: Outcome | Prepared = extract_load(**order)
+        return copied
     except TransientError as error:
         log.warning("%s", error.about(table))
         if isinstance(error, StaleSnapshot):

@@ -108,6 +108,23 @@ class DeadLetters(Model):
     path: StorePath = Field(description="Folder, or s3:// or gs:// URL, of dead-letter files.")
 
 
+class Workers(Model):
+    """How `execution: workers` hands tables to the workers of Prefect's pools."""
+
+    per_source: int = Field(
+        8, ge=1, description="Tables that all runs together read at once from the source."
+    )
+    per_warehouse: int = Field(
+        8, ge=1, description="Tables that all runs together copy at once to the warehouse."
+    )
+    start_timeout: Duration = Field(
+        timedelta(minutes=30), description="How long a table may wait for a worker."
+    )
+    run_timeout: Duration = Field(
+        timedelta(hours=6), description="How long a worker may take for a table."
+    )
+
+
 class Notify(Model):
     block: str = Field(description="Name of a Prefect notification block.")
 
@@ -129,6 +146,20 @@ class Config(Model):
     execution: Literal["in_process", "workers"] = Field(
         "in_process", description="Where the tables' subflows run."
     )
+    workers: Workers = Field(Workers(), description="Limits of `execution: workers`.")
+
+    @model_validator(mode="after")
+    def _shared(self) -> Self:
+        if self.execution == "workers" and self.warehouse.kind == "duckdb":
+            raise ValueError(
+                "expected execution: in_process, since a DuckDB file belongs to one process"
+            )
+        if self.execution == "workers" and self.publish == "together":
+            raise ValueError(
+                "expected execution: in_process beside publish: together, whose one transaction"
+                " belongs to one process"
+            )
+        return self
 
     @model_validator(mode="after")
     def _distinct_targets(self) -> Self:
@@ -186,5 +217,3 @@ def _not_built(config: Config) -> Iterator[tuple[tuple[int | str, ...], str]]:
     """Settings of later versions, each with where it stands."""
     if config.notify:
         yield ("notify",), "notification"
-    if config.execution == "workers":
-        yield ("execution",), "workers"

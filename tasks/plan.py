@@ -21,6 +21,7 @@ from tasks.transfer.contract import make_contract
 from tasks.transfer.files import sweep
 from tasks.transfer.overwrite import asked_partitions
 from tasks.warehouse.base import State
+from tasks.workers import check_api
 
 OLD_FLOOR = timedelta(hours=1)
 
@@ -81,6 +82,7 @@ def check(
     """Says what is wrong with configuration, source or warehouse before anything is started."""
     tables = chosen(config, names)
     forced(tables, force)
+    check_api(config)
     if config.source.demo is None:  # else its server is not started yet
         with open_source(config).connect(connect_timeout=3) as session:
             found = relations(config, tables, session)

@@ -190,6 +190,11 @@ class Table(Model):
         description="What happens to values that the target type can't hold, in every column or in"
         ' those named: `dead_letter`, `"null"` or `fail`.',
     )
+    deployment: Name = Field(
+        "extract-load",
+        description="With `execution: workers`, the deployment of the flow extract-load that copies"
+        " it; one on another work pool for a table that needs a larger machine.",
+    )
     rules: Rules = Field(Rules(), description="Row rules.")
     breaker: Breaker = Field(Breaker(), description="Circuit breaker.")
 

@@ -31,9 +31,7 @@ def turn(config: Config, table: Table) -> Iterator[bool]:
     if config.warehouse.kind == "duckdb":  # whose file has one process
         yield False
         return
-    warehouse = config.warehouse
-    database = warehouse.block or warehouse.database or os.environ.get("SNOWFLAKE_DATABASE")
-    name = f"daybreak {database} {warehouse.raw_schema}.{table.target}"
+    name = f"daybreak {warehouse_name(config)} {config.warehouse.raw_schema}.{table.target}"
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name(name, 1)
     with ExitStack() as held:
@@ -47,6 +45,12 @@ def turn(config: Config, table: Table) -> Iterator[bool]:
                     table=table.name,
                 )
         yield waited
+
+
+def warehouse_name(config: Config) -> str:
+    """What limits call a shared warehouse."""
+    warehouse = config.warehouse
+    return warehouse.block or warehouse.database or os.environ.get("SNOWFLAKE_DATABASE", "")
 
 
 def _taken(held: ExitStack, name: str, seconds: float) -> bool:

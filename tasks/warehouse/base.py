@@ -161,6 +161,9 @@ class Warehouse(Protocol):
     def published(self, run_id: str, table: str) -> dict[str, Any] | None:
         """The `sync_runs` row with which this run has published the table, if it has."""
 
+    def last_attempt(self, run_id: str, table: str) -> dict[str, Any] | None:
+        """The newest `sync_runs` row of this run about the table."""
+
     def open_letters(self) -> list[OpenLetters]:
         """How many dead letters are open, by table and rule."""
 

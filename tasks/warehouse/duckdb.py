@@ -174,6 +174,9 @@ class DuckDBWarehouse:
     def published(self, run_id: str, table: str) -> dict[str, Any] | None:
         return self._ledger.published(run_id, table)
 
+    def last_attempt(self, run_id: str, table: str) -> dict[str, Any] | None:
+        return self._ledger.last_attempt(run_id, table)
+
     def open_letters(self) -> list[OpenLetters]:
         return self._ledger.open_letters()
 

@@ -159,11 +159,19 @@ class Ledger:
 
     def published(self, run_id: str, table: str) -> dict[str, Any] | None:
         """The row of `sync_runs` with which the run has published the table."""
+        return self._attempt(
+            "run_id = ? and table_name = ? and outcome = 'published'", run_id, table
+        )
+
+    def last_attempt(self, run_id: str, table: str) -> dict[str, Any] | None:
+        """The newest row of `sync_runs` about the table in the run."""
+        newest = "run_id = ? and table_name = ? order by finished_at desc limit 1"
+        return self._attempt(newest, run_id, table)
+
+    def _attempt(self, where: str, *values: str) -> dict[str, Any] | None:
         names = list(TABLES["sync_runs"])
         rows = self._query(
-            f"select {', '.join(names)} from {self._raw}.sync_runs"
-            " where run_id = ? and table_name = ? and outcome = 'published'",
-            [run_id, table],
+            f"select {', '.join(names)} from {self._raw}.sync_runs where {where}", [*values]
         )
         return dict(zip(names, rows[0], strict=True)) if rows else None
 

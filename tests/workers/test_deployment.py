@@ -1,12 +1,6 @@
 """The deployment as prefect.yaml declares it: what the server is told, and a night by a worker."""
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +9,11 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT
+from tests.workers.conftest import POOLS, Prefect, found, until
 
 FOLDERS = ("flows", "tasks", "dbt", "deployments")
 FILES = ("prefect.yaml", "pyproject.toml")
 LEFT_BY_RUNS = shutil.ignore_patterns("__pycache__", "target", "logs", ".user.yml")
-Prefect = Callable[..., str]
-PREFECT = Path(sys.executable).with_name("prefect")
 
 
 @pytest.fixture
@@ -34,64 +27,11 @@ def project(open_path: Path) -> Path:
     return copy
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """That of the server, the worker and whoever deploys."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    return {
-        **os.environ,
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "PREFECT_HOME": str(tmp_path / "prefect"),
-        "DAYBREAK_DEMO_SCALE": "0.01",
-    }
-
-
-@pytest.fixture
-def api(environment: dict[str, str]) -> Iterator[httpx.Client]:
-    """A lasting Prefect server with all its services, as teams run it."""
-    url = environment["PREFECT_API_URL"]
-    address = ["--host", "127.0.0.1", "--port", str(httpx.URL(url).port)]
-    server = subprocess.Popen(
-        [PREFECT, "server", "start", *address],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    with httpx.Client(base_url=url, timeout=60) as client:
-        until(lambda: answers(client))
-        yield client
-    server.terminate()
-    server.wait()
-
-
-@pytest.fixture
-def prefect(environment: dict[str, str]) -> Prefect:
-    """Runs `prefect` with arguments, asks it nothing, and returns what it said."""
-
-    def run(*arguments: str, cwd: Path) -> str:
-        done = subprocess.run(
-            [PREFECT, "--no-prompt", *arguments],
-            cwd=cwd,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
-
-    return run
-
-
 def test_a_worker_completes_the_deployed_night_from_any_folder(
     project: Path, tmp_path: Path, prefect: Prefect, api: httpx.Client
 ) -> None:
-    prefect("work-pool", "create", "--type", "process", "daybreak", cwd=project)
+    for pool in POOLS:
+        prefect("work-pool", "create", "--type", "process", pool, cwd=project)
     prefect("deploy", "--all", cwd=project)
     deployment = found(api.get("/deployments/name/daily/daily"))
     assert deployment["tags"] == ["etl", "snowflake", "production"]
@@ -126,20 +66,3 @@ def states(api: httpx.Client, of_ours: dict[str, Any]) -> dict[str, str]:
     """The states that runs are in, each with the message of one of them."""
     runs = found(api.post("/flow_runs/filter", json=of_ours))
     return {run["state"]["type"]: run["state"]["message"] for run in runs}
-
-
-def answers(api: httpx.Client) -> bool:
-    try:
-        return api.get("/health").is_success
-    except httpx.TransportError:
-        return False
-
-
-def until(condition: Callable[[], Any]) -> None:
-    while not condition():
-        time.sleep(0.2)
-
-
-def found(response: httpx.Response) -> Any:
-    response.raise_for_status()
-    return response.json()
