@@ -62,7 +62,7 @@ LOCKED, NOT_COMPILED = 625, 1003
 
 
 class Emulator:
-    """The server's process; `port` answers on loopback."""
+    """The server's process `pid`; `port` answers on loopback."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,6 +76,7 @@ class Emulator:
                 stderr=log,
             )
         assert self._process.stdout is not None
+        self.pid = self._process.pid
         self.port = int(self._process.stdout.readline())
 
     def account(self) -> "Account":
