@@ -21,6 +21,7 @@ from flows.transform import transform
 from tasks.command import DEMO, main
 from tasks.config import load_config
 from tasks.night import Night
+from tasks.notify import tell
 from tasks.plan import chosen, forced
 from tasks.report import report
 
@@ -29,6 +30,8 @@ from tasks.report import report
     name="daily",
     task_runner=RUNNER,
     persist_result=False,
+    on_failure=[tell],
+    on_crashed=[tell],
 )
 def daily(
     config: str = str(DEMO),

@@ -109,7 +109,13 @@ class DeadLetters(Model):
 
 
 class Notify(Model):
-    block: str = Field(description="Name of a Prefect notification block.")
+    block: str = Field(
+        pattern=r"^[^/]+/[^/]+$",
+        description="A Prefect block as `TYPE/NAME`: `slack-webhook/alerts`,"
+        " `email-server-credentials/alerts`.",
+    )
+    to: list[str] = Field([], description="Email: addresses that are told.")
+    sender: str | None = Field(None, description="Email: its sender; the block's user when empty.")
 
 
 class Config(Model):
@@ -184,7 +190,5 @@ def _expectation(error: ErrorDetails) -> str:
 
 def _not_built(config: Config) -> Iterator[tuple[tuple[int | str, ...], str]]:
     """Settings of later versions, each with where it stands."""
-    if config.notify:
-        yield ("notify",), "notification"
     if config.execution == "workers":
         yield ("execution",), "workers"

@@ -287,7 +287,6 @@ def test_two_tables_whose_targets_differ_by_case_alone_are_refused(load: Load) -
 @pytest.mark.parametrize(
     ("text", "field"),
     [
-        (SOURCE + TABLES + "notify: {block: alerts}\n", "notify"),
         (SOURCE + TABLES + "execution: workers\n", "execution"),
     ],
 )
