@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from docs.pools import DEFAULTS, POOLS, template
 from docs.rules import RULES, unfit
 from tasks.config import Config
 from tasks.fields import EVERY, UNITS
@@ -172,8 +173,11 @@ def _replaced(text: str, part: str, table: str) -> str:
 
 
 def main() -> None:
-    """Writes both files."""
+    """Writes them all."""
     SCHEMA.write_text(schema(), encoding="utf-8")
+    POOLS.mkdir(exist_ok=True)
+    for kind in DEFAULTS:
+        (POOLS / f"{kind}.json").write_text(template(kind), encoding="utf-8")
     README.write_text(readme(README.read_text(encoding="utf-8")), encoding="utf-8")
 
 

@@ -1,7 +1,7 @@
 """Who is told of a failed run: an email, or any notification block of Prefect's.
 
-`tell` is a flow's hook for `on_failure` and `on_crashed`. Retries are of tasks, so a run tells once,
-when it has ended. What goes wrong here is logged and changes nothing of the run's outcome.
+`tell` is a hook for a flow's `on_failure` and `on_crashed`. Retries are of tasks, so a run tells
+once, when it has ended. What goes wrong here is logged and changes nothing of the run's outcome.
 """
 
 import os
@@ -31,7 +31,7 @@ ANSWER_SECONDS = 60
 
 
 def tell(_flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Tells whom the run's configuration names: which tables, why, the remedy, and where to look."""
+    """Tells whom the run's configuration names: which tables, why, the remedy, and where."""
     path = Path(flow_run.parameters.get("config", ""))
     try:
         notify = load_config(path).notify
