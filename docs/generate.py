@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from docs.failures import failures
 from docs.pools import DEFAULTS, POOLS, template
 from docs.rules import RULES, unfit
 from tasks.config import Config
@@ -52,6 +53,8 @@ def readme(text: str) -> str:
     """The README with its generated parts renewed."""
     text = _replaced(text, "settings", settings_table())
     text = _replaced(text, "types", types_table())
+    told = _table(("failure", "what it means", "what to do"), failures())
+    text = _replaced(text, "failures", told)
     text = _replaced(text, "rules", rules_table())
     return _replaced(text, "unfit", _table(("value", "DuckDB", "Snowflake"), unfit()))
 
