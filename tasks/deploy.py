@@ -131,10 +131,12 @@ def automations(actions: list[dict[str, Any]]) -> list[AutomationCore]:
 
 
 def make_automation(client: SyncPrefectClient, automation: AutomationCore) -> None:
-    """Replaces the automation of this name."""
-    for found in client.read_automations_by_name(automation.name):
-        client.delete_automation(found.id)
-    client.create_automation(automation)
+    """Creates the automation, or renews the one of this name."""
+    found = client.read_automations_by_name(automation.name)
+    for each in found:
+        client.update_automation(each.id, automation)
+    if not found:
+        client.create_automation(automation)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

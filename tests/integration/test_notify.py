@@ -1,4 +1,4 @@
-"""Who is told of a failed night: by a real SMTP server and a real webhook, once, and of no retry."""
+"""Who is told of a failed night: a real SMTP server and a real webhook, once, and of no retry."""
 
 import json
 import threading
