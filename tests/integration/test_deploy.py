@@ -20,6 +20,7 @@ from tests.conftest import ROOT, Write
 from tests.integration.test_notify import hook, webhook
 
 __all__ = ["hook"]
+PREFECT = Path(sys.executable).with_name("prefect")
 Said = pytest.CaptureFixture[str]
 SOON = {
     "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "1",
@@ -35,8 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         port = str(free.getsockname()[1])
     home = str(tmp_path_factory.mktemp("prefect"))
     process = subprocess.Popen(
-        [Path(sys.executable).with_name("prefect"), "server", "start"]
-        + ["--host", "127.0.0.1", "--port", port],
+        [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", port],
         env={**os.environ, **SOON, "PREFECT_HOME": home},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -84,9 +84,8 @@ def test_deploying_twice_doubles_nothing(
     assert everything(api) == once
 
 
-def test_a_pool_of_another_type_is_left_alone(
-    api: httpx.Client, config_file: Write, capsys: Said
-) -> None:
+@pytest.mark.usefixtures("api")
+def test_a_pool_of_another_type_is_left_alone(config_file: Write, capsys: Said) -> None:
     config = str(config_file([{"name": "t"}]))
     assert deploy.main([config]) == 0
     assert deploy.main([config, "--pool", "docker"]) == 2
@@ -95,9 +94,8 @@ def test_a_pool_of_another_type_is_left_alone(
     )
 
 
-def test_a_block_that_is_not_there_is_told(
-    api: httpx.Client, config_file: Write, capsys: Said
-) -> None:
+@pytest.mark.usefixtures("api")
+def test_a_block_that_is_not_there_is_told(config_file: Write, capsys: Said) -> None:
     config = config_file([{"name": "t"}], notify={"block": "slack-webhook/nowhere"})
     assert deploy.main([str(config)]) == 2
     assert "Prefect has no block slack-webhook/nowhere" in capsys.readouterr().err
