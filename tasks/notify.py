@@ -15,6 +15,7 @@ from prefect import Flow
 from prefect.blocks.abstract import NotificationBlock
 from prefect.blocks.core import Block
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import CrashedRun
 from prefect.utilities.urls import url_for
 from pydantic import ValidationError
 
@@ -53,9 +54,9 @@ def tell(_flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
 
 
 def message(flow_run: FlowRun, state: State[Any]) -> tuple[str, str]:
-    """Subject and text. Only our own errors are quoted: others may hold what is secret."""
+    """Subject and text. Only what we or Prefect word is quoted: the rest may hold secrets."""
     error = state.result(raise_on_failure=False)
-    if isinstance(error, DaybreakError):
+    if isinstance(error, DaybreakError | CrashedRun):
         why = str(error)
     else:
         why = f"It ended by {type(error).__name__}. See its log; run it again once that is mended."
