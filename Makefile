@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 UV = $(shell command -v uv || echo .uv/bin/uv)
 
-.PHONY: run bad-day test long lint check bench peers blocks check-warehouse lock docs clean
+.PHONY: run bad-day test long lint check bench peers deploy blocks check-warehouse lock docs clean
 
 run: .venv/ready ## a night: a day passes in the demo shop, and is copied, built and judged
 	@$(PY) flows/daily.py $(ARGS)
@@ -37,6 +37,10 @@ peers: .venv/ready ## an environment for each peer of the benchmark
 	@for peer in $(basename $(notdir $(wildcard tests/bench/peers/*.py))); do \
 	  $(UV) venv -q --clear .bench/$$peer && $(UV) pip install -q --python .bench/$$peer \
 	    -r tests/bench/peers/requirements-$$peer.txt || exit 1; done
+
+POOL ?= process
+deploy: .venv/ready ## set up PREFECT_API_URL's server for CONFIG: pools of type POOL, and all else
+	@$(PY) -m tasks.deploy $(CONFIG) --pool $(POOL)
 
 blocks: .venv/ready ## save the Prefect blocks that CONFIG names, from environment variables
 	@$(PY) -m tasks.register $(CONFIG)

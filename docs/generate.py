@@ -13,6 +13,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from docs.failures import failures
+from docs.pools import DEFAULTS, POOLS, template
 from docs.rules import RULES, unfit
 from tasks.config import Config
 from tasks.fields import EVERY, UNITS
@@ -51,6 +53,8 @@ def readme(text: str) -> str:
     """The README with its generated parts renewed."""
     text = _replaced(text, "settings", settings_table())
     text = _replaced(text, "types", types_table())
+    told = _table(("failure", "what it means", "what to do"), failures())
+    text = _replaced(text, "failures", told)
     text = _replaced(text, "rules", rules_table())
     return _replaced(text, "unfit", _table(("value", "DuckDB", "Snowflake"), unfit()))
 
@@ -172,8 +176,11 @@ def _replaced(text: str, part: str, table: str) -> str:
 
 
 def main() -> None:
-    """Writes both files."""
+    """Writes them all."""
     SCHEMA.write_text(schema(), encoding="utf-8")
+    POOLS.mkdir(exist_ok=True)
+    for kind in DEFAULTS:
+        (POOLS / f"{kind}.json").write_text(template(kind), encoding="utf-8")
     README.write_text(readme(README.read_text(encoding="utf-8")), encoding="utf-8")
 
 

@@ -22,11 +22,17 @@ from tasks.command import DEMO, main
 from tasks.config import load_config
 from tasks.late import superseded
 from tasks.night import Night
+from tasks.notify import tell
 from tasks.plan import chosen, forced
 from tasks.report import report
 
 
-@flow(name="daily", persist_result=False)
+@flow(
+    name="daily",
+    persist_result=False,
+    on_failure=[tell],
+    on_crashed=[tell],
+)
 def daily(
     config: str = str(DEMO),
     tables: list[str] | None = None,

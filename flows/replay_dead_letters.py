@@ -21,12 +21,18 @@ from tasks.config import load_config
 from tasks.dead_letters import with_letters
 from tasks.logs import log
 from tasks.night import Night
+from tasks.notify import tell
 from tasks.plan import chosen
 from tasks.replay_command import main
 from tasks.report import report
 
 
-@flow(name="replay-dead-letters", persist_result=False)
+@flow(
+    name="replay-dead-letters",
+    persist_result=False,
+    on_failure=[tell],
+    on_crashed=[tell],
+)
 def replay_dead_letters(config: str = str(DEMO), tables: list[str] | None = None) -> None:
     """Reads the rows of open dead letters again, and publishes those that meet every rule now.
 

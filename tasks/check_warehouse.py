@@ -14,6 +14,7 @@ import yaml
 from tasks.config import Config, load_config
 from tasks.connect import open_warehouse
 from tasks.errors import DaybreakError
+from tasks.notify import load_block
 from tasks.transform import PROJECT
 from tasks.warehouse.round_trip import round_trip
 
@@ -35,6 +36,9 @@ def findings(config: Config) -> Iterator[tuple[str, str]]:
             warehouse.prepare()
             differences = round_trip(warehouse, config.warehouse.raw_schema)
             yield "publish a row of every type and read it back", "; ".join(differences)
+    if config.notify:
+        load_block(config.notify)
+        yield f"find the block {config.notify.block}", ""
 
 
 def _privileges(config: Config) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ from tasks.config import Config
 from tasks.connect import limits, open_source, open_warehouse
 from tasks.errors import ConfigError, DaybreakError
 from tasks.logs import log
+from tasks.notify import load_block
 from tasks.source.catalog import Relation, introspect
 from tasks.source.connection import Source
 from tasks.source.demo import seed
@@ -90,6 +91,8 @@ def check(
             contract = make_contract(table, found[table.name], limits(config))
             asked_partitions(contract, [*partitions])
     open_warehouse(config).__exit__()
+    if config.notify:
+        load_block(config.notify)
 
 
 class Plan:

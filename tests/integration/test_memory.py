@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from docs.pools import TRANSFER_MB
 from tests.bench.runs import make_orders, measured, transfer
 
 
@@ -14,7 +15,7 @@ def test_a_table_three_times_as_large_takes_no_more_memory(source_url: str, tmp_
             transfer(source_url, f"public.orders_{rows}", tmp_path / f"{rows}.duckdb").peak
         )
     small, large = peaks
-    assert large < 500
+    assert large < TRANSFER_MB
     assert large / small < 1.15
 
 

@@ -284,19 +284,17 @@ def test_two_tables_whose_targets_differ_by_case_alone_are_refused(load: Load) -
     refused(load, SOURCE + "tables: [{name: users}, {name: crm.Users}]\n")
 
 
+SHARED = "warehouse: {kind: snowflake}\npublish: together\n"
+
+
 @pytest.mark.parametrize(
-    ("text", "field"),
-    [
-        (SOURCE + TABLES + "notify: {block: alerts}\n", "notify"),
-        (SOURCE + TABLES + "execution: workers\n", "execution"),
-    ],
+    ("text", "reason"),
+    [("", "a DuckDB file belongs to one process"), (SHARED, "one transaction belongs to one")],
 )
-def test_a_setting_of_a_later_version_is_refused_by_its_name(
-    load: Load, text: str, field: str
+def test_workers_are_refused_what_belongs_to_one_process(
+    load: Load, text: str, reason: str
 ) -> None:
-    message = refused(load, text).message
-    assert f": {field}: " in message
-    assert "is known but not built" in message
+    assert reason in refused(load, SOURCE + TABLES + "execution: workers\n" + text).message
 
 
 def test_the_number_of_wrong_settings_is_told(load: Load) -> None:
