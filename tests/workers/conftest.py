@@ -126,6 +126,11 @@ def found(response: httpx.Response) -> Any:
     return response.json()
 
 
+def make_pools(api: httpx.Client) -> None:
+    for name in POOLS:
+        found(api.post("/work_pools/", json={"name": name, "type": "process"}))
+
+
 @dataclass
 class Worker:
     """A process worker that works on one run at a time."""
@@ -135,7 +140,7 @@ class Worker:
 
     def runs(self) -> set[str]:
         """The ids of the runs it took."""
-        return set(re.findall(r"Worker '\S+' submitting flow run '(\S+)'", self.log.read_text()))
+        return set(re.findall(r"Worker '[^']+' submitting flow run '(\S+)'", self.log.read_text()))
 
     def kill(self) -> None:
         """Ends it and what it started at once, as a machine does that loses its power."""
@@ -188,6 +193,10 @@ class Deployed:
         of = {"deployments": {"name": {"any_": [name]}}, "sort": "START_TIME_ASC"}
         return list(found(self.api.post("/flow_runs/filter", json=of)))
 
+    def states(self) -> set[str]:
+        """The states of the tables' runs."""
+        return {run["state"]["type"] for run in self.runs()}
+
     def are_copied(self, tables: list[str] = TABLES) -> None:
         """Each table's copy holds the source's rows, and nothing is left behind."""
         for table in tables:
@@ -211,8 +220,7 @@ def deployed(
         source.execute(MAKE.format(table=name, rows=ROWS).encode())
     monkeypatch.setenv("SOURCE_URL", source_url)
     environment.update(os.environ | {"PREFECT_API_URL": environment["PREFECT_API_URL"]})
-    for pool in POOLS:
-        prefect("work-pool", "create", "--type", "process", pool, cwd=ROOT)
+    make_pools(server.api)
     prefect("deploy", "--all", cwd=ROOT)
     config = config_file([{"name": name} for name in TABLES], **SPREAD)
     with temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}):

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT
-from tests.workers.conftest import POOLS, Prefect, found, until
+from tests.workers.conftest import Prefect, found, make_pools, until
 
 FOLDERS = ("flows", "tasks", "dbt", "deployments")
 FILES = ("prefect.yaml", "pyproject.toml")
@@ -30,8 +30,7 @@ def project(open_path: Path) -> Path:
 def test_a_worker_completes_the_deployed_night_from_any_folder(
     project: Path, tmp_path: Path, prefect: Prefect, api: httpx.Client
 ) -> None:
-    for pool in POOLS:
-        prefect("work-pool", "create", "--type", "process", pool, cwd=project)
+    make_pools(api)
     prefect("deploy", "--all", cwd=project)
     deployment = found(api.get("/deployments/name/daily/daily"))
     assert deployment["tags"] == ["etl", "snowflake", "production"]

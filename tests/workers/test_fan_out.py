@@ -3,6 +3,7 @@
 import os
 import signal
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,7 +12,16 @@ import pytest
 from tests.conftest import Start, Write, ended, says
 from tests.faults.test_kills import children
 from tests.interference import blocked, gated
-from tests.workers.conftest import SPREAD, TABLES, Deployed, StartWorker, until
+from tests.workers.conftest import (
+    SPREAD,
+    TABLES,
+    Deployed,
+    Prefect,
+    Server,
+    StartWorker,
+    found,
+    until,
+)
 
 pytestmark = pytest.mark.parametrize("warehouse", ["snowflake"], indirect=True)
 
@@ -25,6 +35,15 @@ def night(deployed: Deployed, environment: dict[str, str], start_daily: Start) -
         return start_daily(*options, environment=environment)
 
     return start
+
+
+@pytest.fixture
+def slow(deployed: Deployed, config_file: Write) -> list[str]:
+    """Two tables, of which one is not read while a test holds it up."""
+    with psycopg.connect(deployed.source_url) as source:
+        source.execute(gated("slow", "t0"))
+    config_file([{"name": "t1"}, {"name": "slow"}], **SPREAD)
+    return ["t1", "slow"]
 
 
 def at_once(runs: list[dict[str, Any]]) -> int:
@@ -44,7 +63,7 @@ def test_two_workers_share_the_tables_of_a_night_within_its_limit(
     deployed.are_copied()
     runs = deployed.runs()
     assert sorted(run["parameters"]["table"] for run in runs) == TABLES
-    assert {run["state"]["type"] for run in runs} == {"COMPLETED"}
+    assert deployed.states() == {"COMPLETED"}
     assert at_once(runs) == 2
     taken = [worker.runs() for worker in workers]
     assert all(taken)
@@ -53,21 +72,140 @@ def test_two_workers_share_the_tables_of_a_night_within_its_limit(
     assert len(snapshots) == 1
 
 
+@pytest.mark.long
 def test_a_table_whose_process_is_killed_is_copied_by_another_run(
-    deployed: Deployed,
-    night: Start,
-    start_worker: StartWorker,
-    source: psycopg.Connection,
-    config_file: Write,
+    deployed: Deployed, slow: list[str], night: Start, start_worker: StartWorker
 ) -> None:
-    source.execute(gated("slow", "t0"))
-    config_file([{"name": "t1"}, {"name": "slow"}], **SPREAD)
     worker = start_worker()
     with blocked(deployed.source_url) as until_read:
         run = night()
         until_read()
         [process] = [int(each.name) for each in children(worker.process.pid, "prefect")]
         os.kill(process, signal.SIGKILL)
-        until(lambda: "CRASHED" in {run["state"]["type"] for run in deployed.runs()})
+        until(lambda: "CRASHED" in deployed.states())
     says(ended(run), 0, "crashed", "slow", "t1")
-    deployed.are_copied(["t1", "slow"])
+    deployed.are_copied(slow)
+
+
+@pytest.mark.long
+def test_a_table_whose_machine_is_gone_fails_and_the_next_night_heals_it(
+    deployed: Deployed, slow: list[str], night: Start, start_worker: StartWorker
+) -> None:
+    worker = start_worker()
+    with blocked(deployed.source_url) as until_read:
+        run = night()
+        until_read()
+        worker.kill()
+        start_worker()
+        says(ended(run), 1, "slow: It has been running for 0:02:00", "1 of 2 tables failed")
+    deployed.are_copied(["t1"])
+    says(ended(night()), 0, "published")
+    deployed.are_copied(slow)
+
+
+@pytest.mark.long
+def test_a_night_that_is_killed_leaves_its_tables_to_the_next(
+    deployed: Deployed, slow: list[str], night: Start, start_worker: StartWorker
+) -> None:
+    start_worker()
+    with blocked(deployed.source_url) as until_read:
+        run = night()
+        until_read()
+        run.kill()
+        run.communicate()
+    says(ended(night()), 0, "published")
+    deployed.are_copied(slow)
+
+
+@pytest.mark.long
+def test_a_night_outlives_a_restart_of_the_server(
+    deployed: Deployed, slow: list[str], night: Start, start_worker: StartWorker, server: Server
+) -> None:
+    start_worker()
+    with blocked(deployed.source_url) as until_read:
+        run = night()
+        until_read()
+        server.stop()
+        server.start()
+    says(ended(run), 0, "published")
+    deployed.are_copied(slow)
+
+
+@pytest.mark.long
+def test_a_run_by_hand_beside_the_night_doubles_nothing(
+    deployed: Deployed, slow: list[str], night: Start, start_worker: StartWorker
+) -> None:
+    for _ in range(2):
+        start_worker()
+    with blocked(deployed.source_url) as until_read:
+        first = night()
+        until_read()
+        second = night("--tables", "slow")
+        until(lambda: len(deployed.runs()) == 3)
+    says(ended(first), 0, "published")
+    says(ended(second), 0, "slow")
+    deployed.are_copied(slow)
+
+
+@pytest.mark.long
+def test_a_table_that_no_worker_takes_fails_in_time(
+    deployed: Deployed, night: Start, start_worker: StartWorker, config_file: Write
+) -> None:
+    limits = {**SPREAD["workers"], "start_timeout": "5s"}
+    config_file([{"name": "t1"}, {"name": "t2"}], **{**SPREAD, "workers": limits})
+    worker = start_worker()
+    os.kill(worker.process.pid, signal.SIGSTOP)  # its last sign of life is recent
+    done = ended(night())
+    says(done, 1, "t1: No worker has started it within 0:00:05", "2 of 2 tables failed")
+    until(lambda: deployed.states() == {"CANCELLED"})
+
+
+@pytest.mark.long
+def test_a_cancelled_night_cancels_its_tables_and_the_next_one_works(
+    deployed: Deployed,
+    slow: list[str],
+    night: Start,
+    start_worker: StartWorker,
+    prefect: Prefect,
+    tmp_path: Path,
+) -> None:
+    for _ in range(2):
+        start_worker()
+    given = ("--param", f"config={deployed.config}", "--param", "skip_dbt=true")
+    with blocked(deployed.source_url) as until_read:
+        prefect("deployment", "run", "daily/daily", *given, cwd=tmp_path)
+        until_read()
+        [parent] = deployed.runs("daily")
+        prefect("flow-run", "cancel", parent["id"], cwd=tmp_path)
+        until(lambda: deployed.runs("daily")[0]["state"]["type"] == "CANCELLED")
+        until(
+            lambda: {run["state"]["type"] for run in deployed.runs()} <= {"COMPLETED", "CANCELLED"}
+        )
+    says(ended(night()), 0, "published")
+    deployed.are_copied(slow)
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        ("no pool worker", "No worker of the work pool daybreak is online. Run `prefect worker"),
+        ("paused", "The work pool daybreak is paused. Run `prefect work-pool resume daybreak`"),
+        ("older", "The deployment extract-load/extract-load is of another version. Run `make"),
+        ("missing", "Prefect knows no deployment extract-load/extract-load. Run `make deploy`"),
+    ],
+)
+@pytest.mark.long
+def test_what_keeps_workers_from_working_is_said_with_the_command_that_helps(
+    broken: str, told: str, deployed: Deployed, night: Start
+) -> None:
+    api = deployed.api
+    known = found(api.get("/deployments/name/extract-load/extract-load"))
+    if broken == "paused":
+        api.patch("/work_pools/daybreak", json={"is_paused": True}).raise_for_status()
+    if broken == "missing":
+        api.delete(f"/deployments/{known['id']}").raise_for_status()
+    if broken == "older":
+        older = {**known["parameter_openapi_schema"], "properties": {"table": {"type": "string"}}}
+        change = {"parameter_openapi_schema": older}
+        api.patch(f"/deployments/{known['id']}", json=change).raise_for_status()
+    says(ended(night()), 1, told)
