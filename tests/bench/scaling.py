@@ -75,8 +75,9 @@ class Bench:
         """Runs one, and returns the server's record of it."""
         path = self.folder / "tables.yaml"
         path.write_text(yaml.safe_dump(self.configuration(tables, execution)))
+        command: list[str | Path] = [sys.executable, ROOT / "flows" / "daily.py", *SKIP]
         subprocess.run(
-            [sys.executable, ROOT / "flows" / "daily.py", "--config", path, *SKIP],
+            [*command, "--config", path],
             cwd=ROOT,
             env=self.environment,
             stdout=subprocess.DEVNULL,
