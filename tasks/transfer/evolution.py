@@ -148,7 +148,12 @@ def _match(old: Shape, new: Shape) -> _Match:
 
 def _moved(old: Shape, new: Shape) -> str | None:
     """Why columns can't be told by their numbers."""
-    if (old.database, old.oid) != (new.database, new.oid):
+    if old.database != new.database:
+        return (
+            "its copy was of another database (this one is restored, or two configurations share"
+            " one warehouse.raw_schema: give each its own)"
+        )
+    if old.oid != new.oid:
         return "the source has another table under its name (recreated or restored)"
     names = {column.number: column.name for column in old.columns}
     for column in new.columns:

@@ -20,6 +20,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from tests.compare import assert_copied
 from tests.conftest import ROOT, Write
 from tests.faults.conftest import MAKE
+from tests.faults.test_kills import children
 from tests.warehouses import Copy
 
 Prefect = Callable[..., str]
@@ -144,7 +145,10 @@ class Worker:
 
     def kill(self) -> None:
         """Ends it and what it started at once, as a machine does that loses its power."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.send_signal(signal.SIGSTOP)  # so that it starts nothing more
+        for run in children(self.process.pid, "prefect"):  # each has a session of its own
+            os.kill(int(run.name), signal.SIGKILL)
+        self.process.kill()
         self.process.wait()
 
 
