@@ -27,6 +27,7 @@ from tasks.logs import log
 if TYPE_CHECKING:
     from prefect_email import EmailServerCredentials
 
+PROJECT = Path(__file__).parents[1]
 #: How long a mail server or webhook may take, before the run ends without it.
 ANSWER_SECONDS = 60
 
@@ -34,6 +35,8 @@ ANSWER_SECONDS = 60
 def tell(_flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Tells whom the run's configuration names: which tables, why, the remedy, and where."""
     path = Path(flow_run.parameters.get("config", ""))
+    if not path.exists():  # a worker tells of a crashed run from its own folder
+        path = PROJECT / path
     try:
         notify = load_config(path).notify
     except DaybreakError:  # which may be why the run failed
