@@ -32,7 +32,11 @@ PROJECT = Path(__file__).parents[1]
 ANSWER_SECONDS = 60
 
 
-def tell(_flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
+def tell(
+    flow: Flow[..., Any],  # noqa: ARG001 - Prefect passes it by name
+    flow_run: FlowRun,
+    state: State[Any],
+) -> None:
     """Tells whom the run's configuration names: which tables, why, the remedy, and where."""
     path = Path(flow_run.parameters.get("config", ""))
     if not path.exists():  # a worker tells of a crashed run from its own folder
@@ -80,7 +84,7 @@ def load_block(notify: Notify) -> "NotificationBlock | EmailServerCredentials":
     label = f"block {notify.block} of notify.block"
     try:
         with prefect_server(label):
-            block = Block.load(notify.block)
+            block: Any = Block.load(notify.block)
     except ValidationError:
         raise ConfigError(f"The {label} is not complete.", remedy="Save it anew.") from None
     except (ValueError, RuntimeError):
@@ -122,8 +126,9 @@ def _send(
 ) -> None:
     try:
         if isinstance(block, NotificationBlock):
-            with block.raise_on_failure():
-                block.notify(body, subject)
+            notifier: Any = block  # whose method is a coroutine where there is a loop
+            with notifier.raise_on_failure():
+                notifier.notify(body, subject)
         else:
             _email(block, notify, subject, body)
     except Exception as error:  # whatever a block raises, and its text may hold a webhook's URL

@@ -3,11 +3,11 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from tests.compare import assert_copied
 from tests.conftest import ROOT, Write
 from tests.faults.conftest import MAKE
 from tests.faults.test_kills import children
+from tests.receivers import free_port
 from tests.warehouses import Copy
 
 Prefect = Callable[..., str]
@@ -35,18 +36,19 @@ SPREAD: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """That of the server, the worker and whoever deploys."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def environment_of(home: Path) -> dict[str, str]:
+    """That of a server, its workers and whoever deploys."""
     return {
         **os.environ,
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
+        "PREFECT_HOME": str(home / "prefect"),
         "DAYBREAK_DEMO_SCALE": "0.01",
     }
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return environment_of(tmp_path)
 
 
 @dataclass
@@ -57,7 +59,6 @@ class Server:
 
     def __post_init__(self) -> None:
         self.api = httpx.Client(base_url=self.environment["PREFECT_API_URL"], timeout=60)
-        self.start()
 
     def start(self) -> None:
         port = str(httpx.URL(self.environment["PREFECT_API_URL"]).port)
@@ -74,12 +75,19 @@ class Server:
         self._process.wait()
 
 
+@contextmanager
+def serving(environment: dict[str, str]) -> Iterator[Server]:
+    running = Server(environment)
+    with running.api:
+        running.start()
+        yield running
+    running.stop()
+
+
 @pytest.fixture
 def server(environment: dict[str, str]) -> Iterator[Server]:
-    running = Server(environment)
-    yield running
-    running.stop()
-    running.api.close()
+    with serving(environment) as running:
+        yield running
 
 
 @pytest.fixture

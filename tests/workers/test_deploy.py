@@ -1,13 +1,7 @@
 """`make deploy` on a real server: all of it, twice, and an automation that fires."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,10 +11,9 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tasks import deploy
 from tests.conftest import ROOT, Write
-from tests.integration.test_notify import hook, webhook
+from tests.receivers import Hook, webhook, webhook_block
+from tests.workers.conftest import Server, environment_of, serving, until
 
-__all__ = ["hook"]
-PREFECT = Path(sys.executable).with_name("prefect")
 Said = pytest.CaptureFixture[str]
 SOON = {
     "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "1",
@@ -29,37 +22,26 @@ SOON = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The API's URL of a lasting Prefect server with all its services, as teams run it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    home = str(tmp_path_factory.mktemp("prefect"))
-    process = subprocess.Popen(
-        [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", port],
-        env={**os.environ, **SOON, "PREFECT_HOME": home},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}/api"
-    while True:
-        try:
-            httpx.get(f"{url}/health").raise_for_status()
-            break
-        except httpx.HTTPError:
-            assert process.poll() is None
-            time.sleep(0.2)
-    yield url
-    process.terminate()
-    process.wait()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all tests here, which soon says that a run is late."""
+    with serving(environment_of(tmp_path_factory.mktemp("server")) | SOON) as running:
+        yield running
 
 
 @pytest.fixture
-def api(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
-    monkeypatch.setenv("PREFECT_API_URL", server)
+def api(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
+    """A client of the server's API, which is this process' too."""
+    url = server.environment["PREFECT_API_URL"]
+    monkeypatch.setenv("PREFECT_API_URL", url)
     monkeypatch.setenv("SOURCE_URL", "postgresql://reader@127.0.0.1/app")
-    with temporary_settings({PREFECT_API_URL: server}), httpx.Client(base_url=server) as client:
-        yield client
+    with temporary_settings({PREFECT_API_URL: url}):
+        yield server.api
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    with webhook() as receiver:
+        yield receiver
 
 
 def everything(api: httpx.Client) -> dict[str, list[str]]:
@@ -72,9 +54,9 @@ def everything(api: httpx.Client) -> dict[str, list[str]]:
 
 
 def test_deploying_twice_doubles_nothing(
-    api: httpx.Client, hook: tuple[list[str], int], config_file: Write, capsys: Said
+    api: httpx.Client, hook: Hook, config_file: Write, capsys: Said
 ) -> None:
-    config = str(config_file([{"name": "t"}], notify=webhook(str(api.base_url), hook[1])))
+    config = str(config_file([{"name": "t"}], notify=webhook_block(hook)))
     assert deploy.main([config]) == 0, capsys.readouterr().err
     once = everything(api)
     assert once["work_pools"] == deploy.pools(ROOT)
@@ -101,22 +83,21 @@ def test_a_block_that_is_not_there_is_told(config_file: Write, capsys: Said) -> 
     assert "Prefect has no block slack-webhook/nowhere" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("api")
 def test_a_run_that_no_worker_takes_is_told(
-    api: httpx.Client,
-    hook: tuple[list[str], int],
+    hook: Hook,
     config_file: Write,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made = deploy.automations
     monkeypatch.setattr(deploy, "automations", lambda actions: map(hasty, made(actions)))
-    config = config_file([{"name": "t"}], notify=webhook(str(api.base_url), hook[1]))
+    config = config_file([{"name": "t"}], notify=webhook_block(hook))
     assert deploy.main([str(config)]) == 0
     with get_client(sync_client=True) as client:
         daily = client.read_deployment_by_name("daily/daily")
         client.create_flow_run_from_deployment(daily.id)
-    while not hook[0]:
-        time.sleep(0.2)
-    assert hook[0][0].startswith("Daybreak: daybreak late | No worker has taken a run")
+    until(lambda: hook.posted)
+    assert hook.posted[0].startswith("Daybreak: daybreak late | No worker has taken a run")
 
 
 def hasty(automation: Any) -> Any:

@@ -1,0 +1,84 @@
+"""Where notifications arrive in the tests: a real mail server and a real webhook."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Message as MessageHandler
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+
+PASSWORD = "hunter2-hunter2"
+
+
+class Inbox(MessageHandler):
+    """Keeps what arrives at its port."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.port = free_port()
+        self.mails: list[Message] = []
+
+    def handle_message(self, message: Message) -> None:
+        self.mails.append(message)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def mail_server() -> Iterator[Inbox]:
+    inbox = Inbox()
+    controller = Controller(inbox, hostname="127.0.0.1", port=inbox.port)
+    controller.start()
+    yield inbox
+    controller.stop()
+
+
+@dataclass
+class Hook:
+    """The texts that were posted to a port."""
+
+    port: int = 0
+    posted: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def webhook() -> Iterator[Hook]:
+    hook = Hook()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            hook.posted.append(
+                json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"]
+            )
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    hook.port = server.server_port
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield hook
+    server.shutdown()
+    server.server_close()
+
+
+def webhook_block(hook: Hook) -> dict[str, object]:
+    """Saves a block that posts there with a secret in its URL; the setting that names it."""
+    CustomWebhookNotificationBlock(
+        name="alerts",
+        url=f"http://127.0.0.1:{hook.port}/{PASSWORD}",
+        json_data={"text": "{{subject}} | {{body}}"},
+        allow_private_urls=True,
+    ).save("alerts", overwrite=True)
+    return {"block": "custom-webhook/alerts"}
