@@ -94,8 +94,8 @@ class Bench:
     @contextmanager
     def workers(self, number: int) -> Iterator[list[int]]:
         """Process workers of one run each; yields their pids."""
-        start = "worker start --pool daybreak --limit 1 --name"
-        command: list[str | Path] = [PREFECT, *start.split()]
+        command: list[str | Path] = [PREFECT, "worker", "start", "--pool", "daybreak"]
+        command += ["--limit", "1", "--name"]
         started = {
             name: subprocess.Popen(
                 [*command, name], cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL
