@@ -28,9 +28,16 @@ from tasks.config import Config
 from tasks.connect import open_source, open_warehouse
 from tasks.errors import ConfigError, DaybreakError, PermanentError, TransientError
 from tasks.table import Table
-from tasks.turns import warehouse_name
+from tasks.turns import LEASE_SECONDS, warehouse_name
 
 POLL_SECONDS = 2
+#: The names of what Prefect's client raises when its server can't be reached.
+LOST = {
+    name
+    for name, kind in vars(httpx).items()
+    if isinstance(kind, type) and issubclass(kind, httpx.TransportError)
+}
+WAIT = "See that it runs; a retry may find it again."
 SET_UP = "Run `make deploy`."
 #: How Prefect words the exception that a flow ended with, in the message of its last state.
 RAISED = re.compile(r"Flow run encountered an exception: (\w+): (.*)", re.DOTALL)
@@ -123,7 +130,7 @@ def copy_on_worker(config: Config, table: Table, flow: str, parameters: dict[str
         TransientError: When its process crashed, or its end can't be found out.
         PermanentError: When no worker took it in time, it took too long, or was cancelled.
     """
-    with concurrency(list(_caps(config)), occupy=1):
+    with concurrency(list(_caps(config)), occupy=1, lease_duration=LEASE_SECONDS):
         run = run_deployment(f"{flow}/{table.deployment}", parameters=parameters, timeout=0)
         assert isinstance(run, FlowRun)
         with _cancelled_if_left(run), get_client(sync_client=True) as client:
@@ -193,6 +200,8 @@ def _fail(run: FlowRun, table: str) -> NoReturn:
     if state.is_cancelled() or state.is_cancelling():
         raise PermanentError(f"Its run {run.name} was cancelled.", remedy="Run again.")
     if raised := RAISED.fullmatch(said):
+        if raised[1] in LOST:
+            raise TransientError(f"Its run {run.name} lost Prefect's server.", remedy=WAIT)
         kind = getattr(errors, raised[1], None)
         if isinstance(kind, type) and issubclass(kind, DaybreakError):
             raise kind(raised[2].removeprefix(f"{table}: "), remedy="", table=table)
