@@ -32,6 +32,7 @@ class Hashing:
         key_hash: The hash of a key that rows are read again by (tasks/transfer/key_hash.py).
         xor: The function's name.
         quote: A column's identifier.
+        addend: The form of what is summed up, which has to be exact.
         start: The first instant, of a kind, of the unit that an expression is in.
     """
 
@@ -41,6 +42,7 @@ class Hashing:
     xor: str
     quote: Callable[[str], str]
     start: Callable[[str, Kind, str], str]
+    addend: str = "{}"
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ class RowHash:
 
     def digests(self, side: Hashing, relation: str, modulus: bool = False) -> str:
         """SELECTs each part, its number of rows, and sums over these and over each column."""
-        form = f"cast(sum({{}}) % {MODULUS} as ubigint)" if modulus else "cast(sum({}) as varchar)"
+        summed = f"sum({side.addend})"
+        form = f"cast({summed} % {MODULUS} as ubigint)" if modulus else f"cast({summed} as varchar)"
         sums = [form.format(each) for each in ("k", *self._values(side))]
         sums = [f"{each} as s{n}" for n, each in enumerate(sums)]
         selected = f"select part, count(*) as n, {', '.join(sums)}"

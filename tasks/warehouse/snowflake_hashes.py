@@ -40,7 +40,9 @@ def row_hash(texts: list[str]) -> str:
 
 # A VARIANT has no text of its own: Snowflake writes keys and numbers anew.
 HASHES = Hashes(
-    there=Hashing(row_text, row_hash, key_hash, "bitxor", quote, start),
+    there=Hashing(
+        row_text, row_hash, key_hash, "bitxor", quote, start, "cast({} as number(38, 0))"
+    ),
     here=PORTABLE,
     left_out=frozenset({Kind.JSON}),
 )
