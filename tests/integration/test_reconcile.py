@@ -1,19 +1,25 @@
 """Copies held against their source: what was planted in them is found, and just that mended."""
 
+import json
+import random
 import subprocess
-from pathlib import Path
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
 
-from tasks.errors import CopyDiffers, SyncFailed
+from tasks.errors import ConfigError, CopyDiffers, SyncFailed
 from tests.arrivals import make
 from tests.compare import assert_copied
-from tests.conftest import ON_BOTH, Night, Write
+from tests.conftest import ON_BOTH, Night, Start, Sync, Write, ended, says
+from tests.faults.steps import Step, once, strike
 from tests.integration.test_types import cases, joined
 from tests.values import SET_UP
-from tests.warehouses import Copy
+from tests.warehouses import Copy, SnowflakeCopy
 
 ROWS = 20_000
 TABLE = {"name": "t", "mode": "incremental", "cursor": "at", "lag": "0"}
@@ -74,3 +80,215 @@ def test_what_is_planted_in_a_copy_is_found_and_just_that_repaired(
         after = set(warehouse("select id, _synced_at::varchar from raw.t"))
         assert len(before - after) <= 2, name
     reconcile(TABLE)
+
+
+@ON_BOTH
+def test_values_of_every_type_are_equal_after_a_sync_and_each_that_is_lost_is_found(
+    source: psycopg.Connection,
+    night: Night,
+    reconcile: Night,
+    config_file: Write,
+    warehouse: Copy,
+) -> None:
+    source.execute(SET_UP.encode())
+    fit, unfit = cases(warehouse)
+    make(source, joined(fit, unfit).items())
+    source.execute("alter table t add at timestamptz not null default '2024-01-01'")
+    table = {**TABLE, "unrepresentable": "null"}
+    night(config_file([table]))
+    reconcile(table)
+    types = dict(
+        warehouse(
+            "select lower(column_name), data_type from information_schema.columns"
+            " where table_schema ilike 'raw' and table_name ilike 't' and column_name ilike 'c%'"
+        )
+    )
+    lost = sorted(
+        (name for name, kind in types.items() if not is_left_out(warehouse, kind)),
+        key=lambda name: int(name[1:]),
+    )
+    nulls = ", ".join(f"{warehouse.column(name)} = null" for name in lost)
+    warehouse.change(f"update raw.t set {nulls} where n = 0")
+    with pytest.raises(CopyDiffers) as raised:
+        reconcile(table)
+    [found] = warehouse("select differences from raw.reconcile_results where differences <> ''")
+    assert json.loads(found[0])[0]["columns"] == lost
+    assert "different" in str(raised.value)
+    reconcile(table, repair=True)
+    reconcile(table)
+
+
+def is_left_out(copy: Copy, kind: str) -> bool:
+    """Whether the texts of a type are the warehouse's own."""
+    return isinstance(copy, SnowflakeCopy) and kind in ("VARIANT", "JSON")
+
+
+@pytest.mark.parametrize("mode", ["incremental", "full_refresh", "no key"])
+def test_nothing_is_found_on_a_table_that_writers_change_all_the_while(
+    mode: str,
+    source: psycopg.Connection,
+    source_url: str,
+    night: Night,
+    reconcile: Night,
+    config_file: Write,
+    warehouse: Copy,
+) -> None:
+    source.execute(MAKE.format(rows=5_000).encode())
+    table = {**TABLE, "deletes": "hard"} if mode == "incremental" else {"name": "t"}
+    if mode == "no key":
+        source.execute("alter table t drop constraint t_pkey")
+    night(config_file([table]))
+    with writers(source_url) as changes:
+        for _ in range(3):
+            reconcile(table)
+    assert changes() > 100
+    assert warehouse("select distinct rows_missing, rows_extra from raw.reconcile_results") in (
+        [(0, 0)],
+        [(None, None)],
+    )
+
+
+@contextmanager
+def writers(url: str) -> Iterator[Callable[[], int]]:
+    """Sessions that insert, change and delete rows of t until the context ends.
+
+    Yields how many changes they have committed.
+    """
+    ended, done = threading.Event(), [0, 0]
+
+    def write(number: int) -> None:
+        random_ = random.Random(number)
+        with psycopg.connect(url, autocommit=True) as session:
+            while not ended.is_set():
+                row = random_.randrange(1, 6_000)
+                session.execute(
+                    "insert into t (id, note, at) values (%s, %s, clock_timestamp())"
+                    if number
+                    else "update t set note = %s, at = clock_timestamp() where id % 50 = %s % 50",
+                    (10_000 + done[1], "new") if number else ("changed", row),
+                )
+                if done[number] % 5 == 0:
+                    session.execute("delete from t where id = %s", [row])
+                done[number] += 1
+
+    with ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(write, number) for number in range(2)]
+        try:
+            yield lambda: sum(done)
+        finally:
+            ended.set()
+            for each in running:
+                each.result()
+
+
+PARTITIONED = {"name": "t", "mode": "partition_overwrite", "partition_by": "born", "partitions": 1}
+
+
+@ON_BOTH
+def test_a_table_without_a_key_is_compared_and_repaired_by_partition(
+    source: psycopg.Connection,
+    source_url: str,
+    night: Night,
+    reconcile: Night,
+    config_file: Write,
+    warehouse: Copy,
+) -> None:
+    source.execute(MAKE.format(rows=2_000).encode())
+    source.execute("alter table t drop constraint t_pkey; update t set born = null where id = 5")
+    night(config_file([PARTITIONED]), full_refresh=True)
+    reconcile(PARTITIONED)
+    warehouse.change("update raw.t set note = 'b' where id = 7")
+    with pytest.raises(CopyDiffers, match=r"partition =2020-01-08 in note"):
+        reconcile(PARTITIONED)
+    reconcile(PARTITIONED, repair=True)
+    assert warehouse("select count(distinct _synced_at) from raw.t") == [(3,)]
+    assert_copied(source_url, "t", warehouse)
+    reconcile(PARTITIONED)
+
+
+def test_masked_columns_are_compared_as_masked_and_others_left_out_as_it_says(
+    source: psycopg.Connection,
+    night: Night,
+    reconcile: Night,
+    config_file: Write,
+    warehouse: Copy,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source.execute(MAKE.format(rows=200).encode())
+    columns = {"mask": {"note": "hmac_sha256", "born": "drop"}, "exclude": ["ratio"]}
+    table = {**TABLE, "columns": {**columns, "mask_key": "k" * 16}}
+    night(config_file([table]))
+    reconcile(table)
+    said = capsys.readouterr().out
+    assert "compared as masked: note" in said
+    assert "not copied, so not compared: ratio" in said
+    assert "dropped by their mask, so not compared: born" in said
+    warehouse.change("update raw.t set note = 'note 7' where id = 7")
+    with pytest.raises(CopyDiffers, match=r'different {"id": "7"} in note'):
+        reconcile(table)
+
+
+def test_rows_in_the_dead_letters_are_no_difference_and_told_apart(
+    source: psycopg.Connection,
+    night: Night,
+    reconcile: Night,
+    config_file: Write,
+    warehouse: Copy,
+) -> None:
+    source.execute(MAKE.format(rows=200).encode())
+    table = {**TABLE, "rules": {"range": {"amount": {"max": 28}}}}
+    night(config_file([{**table, "breaker": {"max_dead_letter_ratio": 1}}]))
+    source.execute("update t set amount = 99, at = clock_timestamp() where id = 7")
+    reconcile({**table, "breaker": {"max_dead_letter_ratio": 1}})
+    assert warehouse("select rows_extra, open_letters, rows_copied from raw.reconcile_results") == [
+        (0, 5, 196)
+    ]
+
+
+def test_a_table_that_was_never_copied_is_refused(
+    source: psycopg.Connection, reconcile: Night
+) -> None:
+    source.execute(MAKE.format(rows=2).encode())
+    with pytest.raises(ConfigError, match=r"t was never copied\. Run python flows/daily\.py"):
+        reconcile(TABLE)
+
+
+@ON_BOTH
+def test_a_table_that_is_published_while_it_is_compared_gets_a_clear_answer(
+    source: psycopg.Connection,
+    night: Night,
+    reconcile: Night,
+    config_file: Write,
+    sync: Sync,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source.execute(MAKE.format(rows=20).encode())
+    night(config_file([TABLE]))
+    strike(
+        Step("before", "tasks.reconcile:copied_digests"),
+        once(lambda: sync(TABLE)),
+        monkeypatch.setattr,
+    )
+    with pytest.raises(SyncFailed, match="Another run published it"):
+        reconcile(TABLE)
+
+
+def test_the_command_exits_with_1_on_a_difference_and_with_0_once_it_is_repaired(
+    source: psycopg.Connection,
+    night: Night,
+    config_file: Write,
+    start_flow: Start,
+    warehouse: Copy,
+) -> None:
+    source.execute(MAKE.format(rows=200).encode())
+    path = config_file([TABLE])
+    night(path)
+    warehouse.change("delete from raw.t where id = 7")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return ended(start_flow("reconcile.py", "--config", path, *arguments))
+
+    says(run(), 1, 't: missing {"id": "7"}', "--repair --tables t")
+    says(run("--repair"), 0, "repaired")
+    says(run(), 0, "equal")
+    says(run("--tables", "u"), 2, "No table u is configured")
