@@ -24,11 +24,10 @@ from tasks.config import load_config
 from tasks.connect import open_source, open_warehouse
 from tasks.errors import DaybreakError, SyncFailed
 from tasks.night import Night
-from tasks.plan import Plan, chosen, plan
+from tasks.plan import Plan, check_copied, chosen, plan
 from tasks.publish import publish
 from tasks.reconcile import (
     Reconciled,
-    check_copied,
     check_published,
     compare_rows,
     repair_of,

@@ -13,8 +13,8 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.attempt import Attempt
 from tasks.config import Config
-from tasks.connect import limits, open_warehouse
-from tasks.errors import ConfigError, PermanentError, TransientError
+from tasks.connect import limits
+from tasks.errors import PermanentError, TransientError
 from tasks.logs import log
 from tasks.plan import relations
 from tasks.source.connection import Source
@@ -127,22 +127,6 @@ def check_published(
             table=table.name,
         )
     return state
-
-
-def check_copied(config: Config, tables: list[Table]) -> None:
-    """Refuses tables of which there is nothing to compare or fill.
-
-    Raises:
-        ConfigError: Naming those that were never published.
-    """
-    with open_warehouse(config, step="plan") as warehouse:
-        warehouse.prepare()
-        never = [each.name for each in tables if not warehouse.state(each.target).fingerprint]
-    if never:
-        raise ConfigError(
-            f"{', '.join(never)} was never copied.",
-            remedy=f"Run python flows/daily.py --tables {','.join(never)} first.",
-        )
 
 
 @task(name="compare rows", cache_policy=NO_CACHE, persist_result=False)

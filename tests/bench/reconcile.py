@@ -44,7 +44,7 @@ def measure(rows: int, rounds: int) -> None:
         reads.append(result.seconds)
         return result
 
-    extract.fn = noted
+    extract.fn = noted  # type: ignore[assignment]
     for _ in range(rounds):
         file = HOME / "reconcile.duckdb"
         file.unlink(missing_ok=True)

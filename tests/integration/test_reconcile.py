@@ -47,7 +47,7 @@ RESULTS = "select rows_missing, rows_extra, rows_different, repaired from raw.re
 
 
 @pytest.fixture
-def reconcile(night: Night, config_file: Write) -> Night:
+def reconcile(night: Night, config_file: Write) -> Night:  # noqa: ARG001
     """Runs the flow in this process: `reconcile(tables, repair=True)`."""
     from flows.reconcile import reconcile
 
@@ -65,7 +65,6 @@ def test_what_is_planted_in_a_copy_is_found_and_just_that_repaired(
     reconcile: Night,
     config_file: Write,
     warehouse: Copy,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     source.execute(MAKE.format(rows=ROWS).encode())
     night(config_file([TABLE]))
@@ -97,7 +96,7 @@ def test_values_of_every_type_are_equal_after_a_sync_and_each_that_is_lost_is_fo
     table = {**TABLE, "unrepresentable": "null"}
     night(config_file([table]))
     reconcile(table)
-    types = dict(
+    types: dict[str, str] = dict(
         warehouse(
             "select lower(column_name), data_type from information_schema.columns"
             " where table_schema ilike 'raw' and table_name ilike 't' and column_name ilike 'c%'"
