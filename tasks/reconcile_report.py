@@ -72,7 +72,7 @@ def judge(night: Night, found: Sequence[Reconciled]) -> None:
     lines = [*night.failures.values()]
     for each in differing:
         shown = "; ".join(_named(one) for one in each.differences[:NAMED])
-        lines.append(f"{each.table}: {len(each.differences):,} differences: {shown}")
+        lines.append(f"{each.table}: {len(each.differences):,} differ: {shown}")
     names = ",".join(each.table for each in differing)
     raise CopyDiffers(
         "Copies differ from their source:\n  " + "\n  ".join(lines),

@@ -82,6 +82,26 @@ def test_what_is_planted_in_a_copy_is_found_and_just_that_repaired(
 
 
 @ON_BOTH
+@pytest.mark.long
+def test_one_changed_character_among_a_million_texts_is_found_and_repaired(
+    source: psycopg.Connection,
+    source_url: str,
+    night: Night,
+    reconcile: Night,
+    config_file: Write,
+    warehouse: Copy,
+) -> None:
+    source.execute(MAKE.format(rows=1_000_000).encode())
+    night(config_file([TABLE]))
+    warehouse.change("update raw.t set note = 'note 654320' where id = 654321")
+    with pytest.raises(CopyDiffers, match=r'1 differ: different {"id": "654321"} in note'):
+        reconcile(TABLE)
+    reconcile(TABLE, repair=True)
+    assert warehouse("select count(*) from raw.sync_runs where rows_published = 1") == [(1,)]
+    assert_copied(source_url, "t", warehouse)
+
+
+@ON_BOTH
 def test_values_of_every_type_are_equal_after_a_sync_and_each_that_is_lost_is_found(
     source: psycopg.Connection,
     night: Night,
