@@ -41,7 +41,7 @@ from tasks.warehouse.base import State, Warehouse
 from tasks.warehouse.comparison import LIVE
 
 #: Of parts that differ, as many are looked at singly as hold about these rows.
-MOST_ROWS = 500_000
+MOST_ROWS = 200_000
 #: How many differences the ledger keeps of a table.
 KEPT = 100
 

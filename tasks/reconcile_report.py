@@ -92,8 +92,8 @@ def _told(found: Reconciled) -> Iterator[str]:
         yield f"and {more:,} more, of which raw.reconcile_results keeps the first"
     if found.parts_left:
         yield (
-            f"{found.parts_left:,} of {found.parts:,} ranges of keys that differ were not looked at"
-            " row by row; reconcile it again after a repair, or copy it in full"
+            f"{found.parts_left:,} of {found.parts:,} buckets of keys that differ were not looked"
+            " at row by row; reconcile it again after a repair, or copy it in full"
         )
     yield from found.remarks
 

@@ -156,5 +156,5 @@ def _text(side: Hashing, field: Field) -> str:
 
 
 def _number(k: str) -> str:
-    """The range of keys that a row is in."""
+    """The bucket of keys that a row is in."""
     return f"{k} % {BUCKETS}"

@@ -1,23 +1,20 @@
 """Copies held against their source: what was planted in them is found, and just that mended."""
 
 import json
-import random
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
 
 from tasks.errors import ConfigError, CopyDiffers, SyncFailed
+from tasks.source.snapshot import Keeper
 from tests.arrivals import make
 from tests.compare import assert_copied
 from tests.conftest import ON_BOTH, Night, Start, Sync, Write, ended, says
 from tests.faults.steps import Step, once, strike
 from tests.integration.test_types import cases, joined
+from tests.interference import writers
 from tests.values import SET_UP
 from tests.warehouses import Copy, SnowflakeCopy
 
@@ -168,39 +165,6 @@ def test_nothing_is_found_on_a_table_that_writers_change_all_the_while(
     )
 
 
-@contextmanager
-def writers(url: str) -> Iterator[Callable[[], int]]:
-    """Sessions that insert, change and delete rows of t until the context ends.
-
-    Yields how many changes they have committed.
-    """
-    ended, done = threading.Event(), [0, 0]
-
-    def write(number: int) -> None:
-        random_ = random.Random(number)
-        with psycopg.connect(url, autocommit=True) as session:
-            while not ended.is_set():
-                row = random_.randrange(1, 6_000)
-                session.execute(
-                    "insert into t (id, note, at) values (%s, %s, clock_timestamp())"
-                    if number
-                    else "update t set note = %s, at = clock_timestamp() where id %% 50 = %s %% 50",
-                    (10_000 + done[1], "new") if number else ("changed", row),
-                )
-                if done[number] % 5 == 0:
-                    session.execute("delete from t where id = %s", [row])
-                done[number] += 1
-
-    with ThreadPoolExecutor(2) as pool:
-        running = [pool.submit(write, number) for number in range(2)]
-        try:
-            yield lambda: sum(done)
-        finally:
-            ended.set()
-            for each in running:
-                each.result()
-
-
 PARTITIONED = {"name": "t", "mode": "partition_overwrite", "partition_by": "born", "partitions": 1}
 
 
@@ -270,6 +234,20 @@ def test_a_table_that_was_never_copied_is_refused(
 ) -> None:
     source.execute(MAKE.format(rows=2).encode())
     with pytest.raises(ConfigError, match=r"t was never copied\. Run python flows/daily\.py"):
+        reconcile(TABLE)
+
+
+def test_a_table_whose_source_can_not_share_a_snapshot_gets_a_clear_answer(
+    source: psycopg.Connection,
+    night: Night,
+    reconcile: Night,
+    config_file: Write,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source.execute(MAKE.format(rows=20).encode())
+    night(config_file([TABLE]))
+    monkeypatch.setattr(Keeper, "_is_shared", lambda *_: False)
+    with pytest.raises(SyncFailed, match="sessions can't share a snapshot"):
         reconcile(TABLE)
 
 
