@@ -28,7 +28,7 @@ class Backfill:
     """The slices of a backfill that are still to be published, of `slices` in all.
 
     `rows` are the source's estimates of those that are left, by slice; `rate` is how many rows a
-    second the table's last publishes took, None when there was none.
+    second the table's largest publish had, None when there was none.
     """
 
     id: str
@@ -52,8 +52,8 @@ class Backfill:
         for piece, count in zip(self.left, self.rows, strict=True):
             yield f"  {piece.name}: about {count:,} rows"
         if self.rate:
-            speed = f"about {rows / self.rate:,.0f} s at the {self.rate:,.0f} rows/s of its last"
-            yield f"  in all about {rows:,} rows, {speed} publishes"
+            pace = f"the {self.rate:,.0f} rows/s of its largest publish"
+            yield f"  in all about {rows:,} rows, about {rows / self.rate:,.0f} s at {pace}"
         else:
             yield f"  in all about {rows:,} rows; how fast it is copied is not known yet"
 
@@ -154,12 +154,13 @@ def _unfinished(
 
 
 def _rate(warehouse: Warehouse, raw: str, table: Table) -> float | None:
-    [(rows, seconds)] = warehouse.query(
-        f"select sum(rows_read)::varchar, sum(seconds)::varchar from {raw}.sync_runs"
-        " where table_name = ? and outcome = 'published' and rows_read > 0",
+    """That of the largest publish: a small one takes its time for other things."""
+    largest = warehouse.query(
+        f"select rows_read, seconds from {raw}.sync_runs where table_name = ?"
+        " and outcome = 'published' and rows_read > 0 order by rows_read desc limit 1",
         [table.target],
     )
-    return float(rows) / float(seconds) if rows and float(seconds) else None
+    return next((float(rows) / float(seconds) for rows, seconds in largest), None)
 
 
 def _number(session: Connection, contract: Contract, asked: Asked) -> int:

@@ -4,7 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -66,10 +66,10 @@ class Reconciled:
     open_letters: int
     seconds: float
     repaired: bool = False
-    counts: Counter[str] = field(default_factory=Counter)
 
-    def __post_init__(self) -> None:
-        self.counts.update(each.what for each in self.differences)
+    @property
+    def counts(self) -> Counter[str]:
+        return Counter(each.what for each in self.differences)
 
     @property
     def is_equal(self) -> bool:

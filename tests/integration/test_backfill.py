@@ -123,7 +123,7 @@ def test_a_dry_run_says_rows_and_time_and_does_nothing(
     backfill(TABLE, slices=2, dry_run=True)
     said = capsys.readouterr().out
     assert "t: whole, in 3 slices" in said
-    assert "rows/s of its last publishes" in said
+    assert "rows/s of its largest publish" in said
     assert "without a value: about 1 rows" in said
     assert (warehouse(STATE), warehouse(DONE)) == (before, [])
 
