@@ -1,6 +1,9 @@
 """Parts of a table copied anew, slice by slice: exact, resumed, and beside the nights."""
 
+import os
+import signal
 import subprocess
+import sys
 from typing import Any
 
 import psycopg
@@ -8,7 +11,8 @@ import pytest
 
 from tasks.errors import ConfigError, PermanentError
 from tests.compare import assert_copied
-from tests.conftest import ON_BOTH, Night, Start, Sync, Write, ended, says
+from tests.conftest import ON_BOTH, ROOT, Night, Start, Sync, Write, ended, says
+from tests.faults.conftest import few_of
 from tests.faults.steps import Step, once, strike
 from tests.warehouses import Copy
 
@@ -41,13 +45,12 @@ def backfill(night: Night, config_file: Write) -> Night:  # noqa: ARG001
 @ON_BOTH
 def test_a_range_of_the_cursor_is_filled_in_slices_and_the_watermark_stays(
     source: psycopg.Connection,
-    night: Night,
+    sync: Sync,
     backfill: Night,
-    config_file: Write,
     warehouse: Copy,
 ) -> None:
     source.execute(MAKE)
-    night(config_file([TABLE]))
+    sync(TABLE)
     source.execute(CORRECT)
     [(watermark, version)] = warehouse(STATE)
     backfill(TABLE, start="2024-01-02", end="2024-01-12", slices=4)
@@ -73,15 +76,14 @@ def test_a_whole_table_is_filled_in_slices_with_rows_that_have_no_value(
     table: dict[str, Any],
     source: psycopg.Connection,
     source_url: str,
-    night: Night,
+    sync: Sync,
     backfill: Night,
-    config_file: Write,
     warehouse: Copy,
 ) -> None:
     source.execute(MAKE)
     if table is APPENDED:
         source.execute("alter table t drop constraint t_pkey")
-    night(config_file([table]), full_refresh=True)
+    sync(table, full_refresh=True)
     source.execute("update t set note = 'new'")
     before = warehouse("select watermark from raw.sync_state")
     backfill(table, slices=3)
@@ -92,13 +94,12 @@ def test_a_whole_table_is_filled_in_slices_with_rows_that_have_no_value(
 
 def test_partitions_are_filled_one_by_one(
     source: psycopg.Connection,
-    night: Night,
+    sync: Sync,
     backfill: Night,
-    config_file: Write,
     warehouse: Copy,
 ) -> None:
     source.execute(MAKE)
-    night(config_file([BY_DAY]), full_refresh=True)
+    sync(BY_DAY, full_refresh=True)
     source.execute("update t set note = 'new'; delete from t where id = 101")
     backfill(BY_DAY, partitions=["2024-01-02", "NULL"])
     assert warehouse("select count(*), count(distinct day) from raw.t where note = 'new'") == [
@@ -109,15 +110,14 @@ def test_partitions_are_filled_one_by_one(
 
 def test_a_dry_run_says_rows_and_time_and_does_nothing(
     source: psycopg.Connection,
-    night: Night,
+    sync: Sync,
     backfill: Night,
-    config_file: Write,
     warehouse: Copy,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     source.execute(MAKE)
     source.execute("analyze t")
-    night(config_file([TABLE]))
+    sync(TABLE)
     before = warehouse(STATE)
     capsys.readouterr()
     backfill(TABLE, slices=2, dry_run=True)
@@ -128,30 +128,24 @@ def test_a_dry_run_says_rows_and_time_and_does_nothing(
     assert (warehouse(STATE), warehouse(DONE)) == (before, [])
 
 
-@pytest.mark.parametrize(
-    ("table", "asked", "says"),
-    [
-        (TABLE, {"start": "2024-02-01", "end": "2024-01-01"}, "No row is from"),
-        (TABLE, {"start": "2024-02-01", "end": "2024-02-01"}, "No row is from"),
-        (TABLE, {"start": "yesterday", "end": "2024-01-01"}, "yesterday is no value of at"),
-        (FULL, {"start": "1", "end": "9"}, "It has no cursor"),
-        (TABLE, {"partitions": ["2024-01-01"]}, "It has no partitions"),
-        (BY_DAY, {"partitions": ["monday"]}, "names monday"),
-    ],
-)
+IMPOSSIBLE: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    (TABLE, {"start": "2024-02-01", "end": "2024-01-01"}, "No row is from"),
+    (TABLE, {"start": "2024-02-01", "end": "2024-02-01"}, "No row is from"),
+    (TABLE, {"start": "yesterday", "end": "2024-01-01"}, "yesterday is no value of at"),
+    (TABLE, {"partitions": ["2024-01-01"]}, "It has no partitions"),
+    (FULL, {"start": "1", "end": "9"}, "It has no cursor"),
+    (BY_DAY, {"partitions": ["monday"]}, "names monday"),
+]
+
+
 def test_an_impossible_range_is_refused_with_what_to_write(
-    table: dict[str, Any],
-    asked: dict[str, Any],
-    says: str,
-    source: psycopg.Connection,
-    night: Night,
-    backfill: Night,
-    config_file: Write,
+    source: psycopg.Connection, sync: Sync, backfill: Night
 ) -> None:
     source.execute(MAKE)
-    night(config_file([table]), full_refresh=True)
-    with pytest.raises(ConfigError, match=says):
-        backfill(table, **asked)
+    sync(FULL)
+    for table, asked, words in IMPOSSIBLE:
+        with pytest.raises(ConfigError, match=words):
+            backfill(table, **asked)
 
 
 def test_a_backfill_of_a_table_that_was_never_copied_is_refused(
@@ -165,21 +159,20 @@ def test_a_backfill_of_a_table_that_was_never_copied_is_refused(
 def test_a_backfill_over_a_schema_change_stops_and_goes_on_after_a_night(
     source: psycopg.Connection,
     source_url: str,
-    night: Night,
+    sync: Sync,
     backfill: Night,
-    config_file: Write,
     warehouse: Copy,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source.execute(MAKE)
-    night(config_file([TABLE]))
+    sync(TABLE)
     with monkeypatch.context() as patch:
         change = once(lambda: source.execute("alter table t add more int"))
         strike(Step("after", "flows.backfill:publish"), change, patch.setattr)
         with pytest.raises(PermanentError, match=r"has changed since its last sync: .*more"):
             backfill(TABLE, slices=3)
     assert len(warehouse(DONE)) == 1
-    night(config_file([TABLE]))
+    sync(TABLE)
     backfill(TABLE, slices=3)
     assert len(warehouse(DONE)) == 4
     assert_copied(source_url, "t", warehouse)
@@ -189,15 +182,13 @@ def test_a_backfill_over_a_schema_change_stops_and_goes_on_after_a_night(
 def test_a_slice_that_loses_its_race_is_read_again_on_the_new_version(
     source: psycopg.Connection,
     source_url: str,
-    night: Night,
     backfill: Night,
-    config_file: Write,
     sync: Sync,
     warehouse: Copy,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source.execute(MAKE)
-    night(config_file([TABLE]))
+    sync(TABLE)
 
     def change_and_sync() -> None:
         source.execute("update t set note = 'night', at = clock_timestamp() where id <= 20")
@@ -212,11 +203,11 @@ def test_a_slice_that_loses_its_race_is_read_again_on_the_new_version(
 
 
 def test_the_command_says_what_it_does_and_refuses_half_a_range(
-    source: psycopg.Connection, night: Night, config_file: Write, start_flow: Start
+    source: psycopg.Connection, sync: Sync, config_file: Write, start_flow: Start
 ) -> None:
     source.execute(MAKE)
+    sync(TABLE)
     path = config_file([TABLE])
-    night(path)
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return ended(start_flow("backfill.py", "--config", path, "--table", "t", *arguments))
@@ -224,3 +215,58 @@ def test_the_command_says_what_it_does_and_refuses_half_a_range(
     says(run("--whole", "--slices", "2"), 0, "t: whole, in 3 slices", "slice 3 of 3 published")
     says(run("--from", "2024-01-01"), 2, "--from and --to go together")
     says(run("--from", "2024-02-01", "--to", "2024-01-01"), 1, "No row is from")
+
+
+KILLED_AT = [
+    "snapshot taken",
+    "chunk read",
+    "staged",
+    "before commit",
+    "committed",
+    "staging dropped",
+]
+SLICES = 4
+
+
+@pytest.mark.parametrize(
+    ("step", "passes"),
+    few_of(
+        [(step, passes) for step in KILLED_AT for passes in range(SLICES)],
+        ("chunk read", 0),
+        ("before commit", 1),
+        ("committed", 1),
+    ),
+)
+def test_a_backfill_killed_between_and_inside_slices_goes_on_and_is_exact(
+    step: str,
+    passes: int,
+    source: psycopg.Connection,
+    source_url: str,
+    prefect_api: str,
+    sync: Sync,
+    backfill: Night,
+    config_file: Write,
+    warehouse: Copy,
+) -> None:
+    source.execute(MAKE)
+    sync(TABLE)
+    path = config_file([TABLE])
+    source.execute("update t set note = 'new'")
+    before = warehouse("select watermark from raw.sync_state")
+    asked = ["--config", str(path), "--table", "t", "--whole", "--slices", str(SLICES - 1)]
+    killed = subprocess.run(
+        [sys.executable, "-m", "tests.faults.killed", "backfill", step, str(passes), *asked],
+        cwd=ROOT,
+        env={**os.environ, "PREFECT_API_URL": prefect_api},
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    done = warehouse(DONE)
+    backfill(TABLE, slices=SLICES - 1)
+    assert_copied(source_url, "t", warehouse)
+    assert warehouse("select count(distinct run_id) from raw.sync_runs where slice <> ''") == [(1,)]
+    assert len({*warehouse(DONE)}) == len(warehouse(DONE)) == SLICES
+    assert {*done} <= {*warehouse(DONE)}
+    assert warehouse("select watermark from raw.sync_state") == before
+    assert warehouse.staged() == []

@@ -34,7 +34,7 @@ PLANTED = {
         *("different", "111"),
         ["seen"],
     ),
-    "update raw.t set amount = 16 where id = 112": ("different", "112", ["amount"]),
+    "update raw.t set amount = 160 where id = 112": ("different", "112", ["amount"]),
     "update raw.t set amount = 16.142 where id = 113": ("different", "113", ["amount"]),
     "update raw.t set ratio = round(ratio, 9) where id = 115": ("different", "115", ["ratio"]),
     "update raw.t set born = null, note = '' where id = 116": (
@@ -67,13 +67,12 @@ def reconcile(night: Night, config_file: Write) -> Night:  # noqa: ARG001
 def test_what_is_planted_in_a_copy_is_found_and_just_that_repaired(
     source: psycopg.Connection,
     source_url: str,
-    night: Night,
+    sync: Sync,
     reconcile: Night,
-    config_file: Write,
     warehouse: Copy,
 ) -> None:
     source.execute(MAKE.format(rows=ROWS).encode())
-    night(config_file([TABLE]))
+    sync(TABLE)
     reconcile(TABLE)
     for statement in PLANTED:
         warehouse.change(statement)
@@ -99,13 +98,12 @@ def test_what_is_planted_in_a_copy_is_found_and_just_that_repaired(
 def test_one_changed_character_among_a_million_texts_is_found_and_repaired(
     source: psycopg.Connection,
     source_url: str,
-    night: Night,
+    sync: Sync,
     reconcile: Night,
-    config_file: Write,
     warehouse: Copy,
 ) -> None:
     source.execute(MAKE.format(rows=1_000_000).encode())
-    night(config_file([TABLE]))
+    sync(TABLE)
     warehouse.change("update raw.t set note = 'note 654320' where id = 654321")
     with pytest.raises(CopyDiffers, match=r'1 differ: different {"id": "654321"} in note'):
         reconcile(TABLE)
@@ -117,9 +115,8 @@ def test_one_changed_character_among_a_million_texts_is_found_and_repaired(
 @ON_BOTH
 def test_values_of_every_type_are_equal_after_a_sync_and_each_that_is_lost_is_found(
     source: psycopg.Connection,
-    night: Night,
+    sync: Sync,
     reconcile: Night,
-    config_file: Write,
     warehouse: Copy,
 ) -> None:
     source.execute(SET_UP.encode())
@@ -128,7 +125,7 @@ def test_values_of_every_type_are_equal_after_a_sync_and_each_that_is_lost_is_fo
     source.execute("alter table t add at timestamptz not null default '2024-01-01'")
     source.execute("update t set at = '2024-01-02' where n = 1")
     table = {**TABLE, "unrepresentable": "null"}
-    night(config_file([table]))
+    sync(table)
     reconcile(table)
     types: dict[str, str] = dict(
         warehouse(
@@ -161,16 +158,15 @@ def test_nothing_is_found_on_a_table_that_writers_change_all_the_while(
     mode: str,
     source: psycopg.Connection,
     source_url: str,
-    night: Night,
+    sync: Sync,
     reconcile: Night,
-    config_file: Write,
     warehouse: Copy,
 ) -> None:
     source.execute(MAKE.format(rows=5_000).encode())
     table = {**TABLE, "deletes": "hard"} if mode == "incremental" else {"name": "t"}
     if mode == "no key":
         source.execute("alter table t drop constraint t_pkey")
-    night(config_file([table]))
+    sync(table)
     with writers(source_url) as changes:
         for _ in range(3):
             reconcile(table)
@@ -188,14 +184,13 @@ PARTITIONED = {"name": "t", "mode": "partition_overwrite", "partition_by": "born
 def test_a_table_without_a_key_is_compared_and_repaired_by_partition(
     source: psycopg.Connection,
     source_url: str,
-    night: Night,
+    sync: Sync,
     reconcile: Night,
-    config_file: Write,
     warehouse: Copy,
 ) -> None:
     source.execute(MAKE.format(rows=2_000).encode())
     source.execute("alter table t drop constraint t_pkey; update t set born = null where id = 5")
-    night(config_file([PARTITIONED]), full_refresh=True)
+    sync(PARTITIONED, full_refresh=True)
     reconcile(PARTITIONED)
     warehouse.change("update raw.t set note = 'b' where id = 7")
     with pytest.raises(CopyDiffers, match=r"partition =2020-01-08 in note"):
@@ -208,16 +203,15 @@ def test_a_table_without_a_key_is_compared_and_repaired_by_partition(
 
 def test_masked_columns_are_compared_as_masked_and_others_left_out_as_it_says(
     source: psycopg.Connection,
-    night: Night,
+    sync: Sync,
     reconcile: Night,
-    config_file: Write,
     warehouse: Copy,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     source.execute(MAKE.format(rows=200).encode())
     columns = {"mask": {"note": "hmac_sha256", "born": "drop"}, "exclude": ["ratio"]}
     table = {**TABLE, "columns": {**columns, "mask_key": "k" * 16}}
-    night(config_file([table]))
+    sync(table)
     reconcile(table)
     said = capsys.readouterr().out
     assert "compared as masked: note" in said
@@ -230,14 +224,13 @@ def test_masked_columns_are_compared_as_masked_and_others_left_out_as_it_says(
 
 def test_rows_in_the_dead_letters_are_no_difference_and_told_apart(
     source: psycopg.Connection,
-    night: Night,
+    sync: Sync,
     reconcile: Night,
-    config_file: Write,
     warehouse: Copy,
 ) -> None:
     source.execute(MAKE.format(rows=200).encode())
     table = {**TABLE, "rules": {"range": {"amount": {"max": 28}}}}
-    night(config_file([{**table, "breaker": {"max_dead_letter_ratio": 1}}]))
+    sync({**table, "breaker": {"max_dead_letter_ratio": 1}})
     source.execute("update t set amount = 99, at = clock_timestamp() where id = 7")
     reconcile({**table, "breaker": {"max_dead_letter_ratio": 1}})
     assert warehouse("select rows_extra, open_letters, rows_copied from raw.reconcile_results") == [
@@ -255,13 +248,12 @@ def test_a_table_that_was_never_copied_is_refused(
 
 def test_a_table_whose_source_can_not_share_a_snapshot_gets_a_clear_answer(
     source: psycopg.Connection,
-    night: Night,
+    sync: Sync,
     reconcile: Night,
-    config_file: Write,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source.execute(MAKE.format(rows=20).encode())
-    night(config_file([TABLE]))
+    sync(TABLE)
     monkeypatch.setattr(Keeper, "_is_shared", lambda *_: False)
     with pytest.raises(SyncFailed, match="sessions can't share a snapshot"):
         reconcile(TABLE)
@@ -270,14 +262,12 @@ def test_a_table_whose_source_can_not_share_a_snapshot_gets_a_clear_answer(
 @ON_BOTH
 def test_a_table_that_is_published_while_it_is_compared_gets_a_clear_answer(
     source: psycopg.Connection,
-    night: Night,
     reconcile: Night,
-    config_file: Write,
     sync: Sync,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source.execute(MAKE.format(rows=20).encode())
-    night(config_file([TABLE]))
+    sync(TABLE)
     strike(
         Step("before", "tasks.reconcile:copied_digests"),
         once(lambda: sync(TABLE)),
@@ -289,14 +279,14 @@ def test_a_table_that_is_published_while_it_is_compared_gets_a_clear_answer(
 
 def test_the_command_exits_with_1_on_a_difference_and_with_0_once_it_is_repaired(
     source: psycopg.Connection,
-    night: Night,
+    sync: Sync,
     config_file: Write,
     start_flow: Start,
     warehouse: Copy,
 ) -> None:
     source.execute(MAKE.format(rows=200).encode())
+    sync(TABLE)
     path = config_file([TABLE])
-    night(path)
     warehouse.change("delete from raw.t where id = 7")
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
