@@ -116,7 +116,7 @@ class RowHash:
         numbers = ", ".join(f"{side.hash([text])} as h{n}" for n, text in enumerate(texts))
         hashed = f"select {side.hash(identity)} as k, {self._part(side)} as p, {numbers}"
         part = _number("k") if self.key else "p"
-        return f"select {part} as part, h.* from ({hashed} from {relation}) h"
+        return f"select {part} as part, h.* from ({hashed} from {relation} c) h"
 
     def _values(self, side: Hashing) -> list[str]:
         columns = [f"h{n}" for n, _ in enumerate(self.fields)]
@@ -125,7 +125,7 @@ class RowHash:
     def _part(self, side: Hashing) -> str:
         if self.key or self.part is None:
             return "''"
-        column, kind = side.quote(self.part.name), self.part.kind
+        column, kind = f"c.{side.quote(self.part.name)}", self.part.kind
         start = side.text(side.start(column, kind, self.unit), kind)
         return f"coalesce('{VALUE}' || {start}, '')"
 
@@ -136,7 +136,9 @@ def float_text(column: str) -> str:
     The logarithm may be off by one near a power of 2, which is put right; all else is exact. A zero
     has no sign.
     """
-    size = f"abs({column})"
+    # Logarithms are of what has one, in whatever order a case is computed.
+    finite = f"{column} <> 0 and abs({column}) < cast('inf' as double)"
+    size = f"case when {finite} then abs({column}) end"
     guess = f"greatest({LOWEST}, least({HIGHEST}, cast(floor(ln({size}) / {LN_2}) as integer)))"
     scaled = f"({size} / pow(2, {guess}))"
     shift = f"case when {scaled} >= 2 then 1 when {scaled} < 1 then -1 else 0 end"
@@ -152,7 +154,7 @@ def float_text(column: str) -> str:
 
 
 def _text(side: Hashing, field: Field) -> str:
-    return side.text(side.quote(field.name), field.kind)
+    return side.text(f"c.{side.quote(field.name)}", field.kind)
 
 
 def _number(k: str) -> str:
