@@ -28,7 +28,7 @@ class Hashing:
 
     Args:
         text: The canonical text of an expression of a kind.
-        hash: The number of texts; a single one may be NULL.
+        hash: The number of texts; a single one may be NULL, and several may not.
         key_hash: The hash of a key that rows are read again by (tasks/transfer/key_hash.py).
         xor: The function's name.
         quote: A column's identifier.
@@ -101,7 +101,7 @@ class RowHash:
         """SELECTs what `schema` says of every row of these parts."""
         texts = [_text(side, field) for field in self.key]
         values = {
-            "k": side.hash(texts),
+            "k": self._identity(side),
             "found": side.key_hash(self.key) if self.is_sought else "null",
             **{f"t{n}": text for n, text in enumerate(texts)},
             **{f"h{n}": side.hash([_text(side, field)]) for n, field in enumerate(self.fields)},
@@ -111,12 +111,17 @@ class RowHash:
         return f"select {selected} from {relation} c where {among}"
 
     def _hashed(self, side: Hashing, relation: str) -> str:
-        texts = [_text(side, field) for field in self.fields]
-        identity = [_text(side, field) for field in self.key] or texts
-        numbers = ", ".join(f"{side.hash([text])} as h{n}" for n, text in enumerate(texts))
-        hashed = f"select {side.hash(identity)} as k, {self._part(side)} as p, {numbers}"
+        values = [f"{self._identity(side)} as k", f"{self._part(side)} as p"]
+        for n, field in enumerate(self.fields):
+            values.append(f"{side.hash([_text(side, field)])} as h{n}")
         part = _number("k") if self.key else "p"
-        return f"select {part} as part, h.* from ({hashed} from {relation} c) h"
+        hashed = f"select {', '.join(values)} from {relation} c"
+        return f"select {part} as part, h.* from ({hashed}) h"
+
+    def _identity(self, side: Hashing) -> str:
+        """The number of a row, by its key or else by all that is compared of it; never NULL."""
+        texts = [_text(side, field) for field in self.key or self.fields]
+        return side.hash([f"coalesce({text}, '')" for text in texts] or ["''"])
 
     def _values(self, side: Hashing) -> list[str]:
         columns = [f"h{n}" for n, _ in enumerate(self.fields)]

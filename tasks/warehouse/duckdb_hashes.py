@@ -48,8 +48,7 @@ def own_hash(texts: list[str]) -> str:
 
 def md5_hash(texts: list[str]) -> str:
     """The number of texts as other warehouses compute it too."""
-    md5 = key_md5(texts if len(texts) == 1 else [f"coalesce({text}, '')" for text in texts])
-    return f"cast(cast('0x' || {hash_digits(md5)} as bigint) as ubigint)"
+    return f"cast(cast('0x' || {hash_digits(key_md5(texts))} as bigint) as ubigint)"
 
 
 OWN = Hashing(row_text, own_hash, key_hash, "xor", quote, start)

@@ -34,8 +34,7 @@ def start(column: str, kind: Kind, unit: str) -> str:
 
 
 def row_hash(texts: list[str]) -> str:
-    md5 = key_md5(texts if len(texts) == 1 else [f"coalesce({text}, '')" for text in texts])
-    return f"to_number({hash_digits(md5)}, '{'X' * DIGITS}')"
+    return f"to_number({hash_digits(key_md5(texts))}, '{'X' * DIGITS}')"
 
 
 # A VARIANT has no text of its own: Snowflake writes keys and numbers anew.

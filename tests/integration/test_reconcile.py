@@ -238,6 +238,29 @@ def test_rows_in_the_dead_letters_are_no_difference_and_told_apart(
     ]
 
 
+def test_more_than_can_be_looked_at_is_repaired_in_several_goes(
+    source: psycopg.Connection,
+    source_url: str,
+    sync: Sync,
+    reconcile: Night,
+    warehouse: Copy,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source.execute(MAKE.format(rows=2_000).encode())
+    sync(TABLE)
+    warehouse.change("update raw.t set note = 'lost'")
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.reconcile.MOST_ROWS", 500)
+        with pytest.raises(CopyDiffers):
+            reconcile(TABLE, repair=True)
+    assert "buckets of keys that differ were not looked at" in capsys.readouterr().out
+    [(published,)] = warehouse("select rows_published from raw.sync_runs where mode = 'repair'")
+    assert 500 < published < 600
+    reconcile(TABLE, repair=True)
+    assert_copied(source_url, "t", warehouse)
+
+
 def test_a_table_that_was_never_copied_is_refused(
     source: psycopg.Connection, reconcile: Night
 ) -> None:
