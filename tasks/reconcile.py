@@ -182,9 +182,11 @@ def compare_rows(
 def _hashed(contract: Contract, warehouse: Warehouse) -> RowHash:
     """What of a table is compared, and by what."""
     left_out, key, table = warehouse.hashes.left_out, contract.key_fields, contract.table
+    key = [] if any(each.kind in left_out for each in key) else key
     return RowHash(
-        fields=[each for each in contract.fields if each.kind not in left_out],
-        key=[] if any(each.kind in left_out for each in key) else key,
+        # Rows are found by their key, which needs no sum of its own.
+        fields=[each for each in contract.fields if each.kind not in left_out and each not in key],
+        key=key,
         part=contract.field(table.partition_by) if table.partition_by else None,
         unit=table.partition_unit,
         is_sought=all(each.kind in COMPARABLE for each in key),
