@@ -43,7 +43,7 @@ PLANTED = {
     ),
     "delete from raw.t where id = 117": ("missing", "117", []),
     "update raw.t set id = 99999 where id = 118": ("missing", "118", []),
-    "update raw.t set at = at where id = 0": ("extra", "99999", []),
+    "update raw.t set note = note where id = 0": ("extra", "99999", []),
     "insert into raw.t select * from raw.t where id = 119": ("doubled", "119", []),
 }
 RESULT = """
