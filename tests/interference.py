@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import count
 from typing import LiteralString
 
 import psycopg
@@ -95,7 +94,7 @@ def writers(url: str) -> Iterator[Callable[[], int]]:
 
     It has id, note and a timestamp at. Yields how many changes they have committed.
     """
-    numbers, ended, done = count(10_000), threading.Event(), list[int]()
+    numbers, ended, done = itertools.count(10_000), threading.Event(), list[int]()
 
     def write() -> None:
         with psycopg.connect(url, autocommit=True) as session:
