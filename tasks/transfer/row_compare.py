@@ -96,11 +96,11 @@ class SourceRows:
         contract = self.contract
         queries = tid_queries(contract.relation, contract.columns, None, self.streams)
         with closing(duckdb.connect(config={"threads": self.streams})) as local:
-            local.execute("set TimeZone = 'UTC'")
 
             @contextmanager
             def stream() -> Iterator[Handle]:
                 with closing(local.cursor()) as session:
+                    session.execute("set TimeZone = 'UTC'")
 
                     def select(rows: pl.DataFrame, statement: str) -> pl.DataFrame:
                         session.register(CHUNK, as_arrow(rows))
