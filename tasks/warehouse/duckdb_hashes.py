@@ -9,13 +9,10 @@ from tasks.transfer.types import Kind
 from tasks.warehouse.duckdb_names import TYPES, key_hash, quote
 
 FLOATS = {Kind.FLOAT32, Kind.FLOAT64}
-TEXTS = {Kind.TEXT, Kind.JSON}
 
 
 def row_text(column: str, kind: Kind) -> str:
     """A value's canonical text."""
-    if kind in TEXTS:
-        return f"cast({column} as varchar)"
     if kind is Kind.BINARY:
         return f"lower(hex({column}))"
     if kind is Kind.TIME:
