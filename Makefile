@@ -29,6 +29,7 @@ bench: .venv/ready ## our transfer beside every peer that `make peers` installed
 	@$(PY) -m tests.bench.nights
 	@$(PY) -m tests.bench.safety
 	@$(PY) -m tests.bench.deletes
+	@$(PY) -m tests.bench.reconcile
 	@$(PY) -m tests.bench.types
 	@$(PY) -m tests.bench.rules
 	@$(PY) -m tests.bench.snowflake

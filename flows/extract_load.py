@@ -79,6 +79,15 @@ def extract_load(
 def _copy(
     config: Config, source: Source, warehouse: Warehouse, attempt: Attempt
 ) -> Outcome | Prepared:
+    prepared = prepare(config, source, warehouse, attempt)
+    if config.publish == "together":
+        return prepared
+    [outcome] = publish(warehouse, [prepared])
+    return outcome
+
+
+def prepare(config: Config, source: Source, warehouse: Warehouse, attempt: Attempt) -> Prepared:
+    """Reads and screens, stages and audits what an attempt is to publish."""
     files = attempt.staging_files(warehouse, config.warehouse.file_size)
     with recorded(warehouse, [attempt]), files.open():
         extracted = extract(source, attempt, config.source.streams, files)
@@ -88,7 +97,4 @@ def _copy(
         audit(warehouse, prepared)
         if config.dead_letters:
             store_letters(config.dead_letters, prepared, files)
-    if config.publish == "together":
-        return prepared
-    [outcome] = publish(warehouse, [prepared])
-    return outcome
+    return prepared

@@ -28,13 +28,24 @@ def sync(night: Night) -> None:
 
     Where tables are published together, all are staged first, and on one snapshot.
     """
-    check_workers(night.settings, night.tables, extract_load)
     with plan(night.settings, night.tables) as planned:
-        results = copy(night, planned, [table.name for table in night.tables])
-        while behind := outdated(results):
-            with open_warehouse(night.settings, run=night.run_id) as warehouse:
-                withhold(warehouse, behind, "the snapshot was lost: read again on a new one")
-            results |= copy(night, planned, [one.attempt.table.name for one in behind])
+        results = staged(night, planned)
+    settle(night, results)
+
+
+def staged(night: Night, planned: Plan) -> dict[str, Result]:
+    """What came of each table: published, or staged on one snapshot to be published together."""
+    check_workers(night.settings, night.tables, extract_load)
+    results = copy(night, planned, [table.name for table in night.tables])
+    while behind := outdated(results):
+        with open_warehouse(night.settings, run=night.run_id) as warehouse:
+            withhold(warehouse, behind, "the snapshot was lost: read again on a new one")
+        results |= copy(night, planned, [one.attempt.table.name for one in behind])
+    return results
+
+
+def settle(night: Night, results: dict[str, Result]) -> None:
+    """Publishes what is published together, and judges every table."""
     night.settle(results)
     if night.prepared:
         with open_warehouse(night.settings, run=night.run_id) as warehouse:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from tasks.fields import Policy
 from tasks.logs import log
@@ -31,6 +31,8 @@ def new_id() -> str:
     return uuid.uuid4().hex[:12]
 
 
+#: What rows are picked for, beside the nights.
+Purpose = Literal["replay", "repair", "backfill"]
 #: What is said of values that don't fit, by what `unrepresentable` has for them.
 BECAME = {"null": "became NULL", "dead_letter": "went to the dead letters"}
 
@@ -70,8 +72,10 @@ class Outcome:
 class Attempt:
     """Fixed when the attempt starts; `state` was read before the source was.
 
-    The copy had `copied` rows. `sought` are the rows of dead letters that are to be met again. When
-    `forced`, its breaker stops it no more; `overruled` is what the breaker said.
+    The copy had `copied` rows. `sought` are rows that are picked for a `purpose` beside the nights:
+    those of dead letters, of a backfill's slice or in which the copy differs. When `forced`, its
+    breaker stops it no more; `overruled` is what the breaker said. `slice` names a backfill's, and
+    `buckets` are those of keys among which rows are known to have left the source.
     """
 
     table: Table
@@ -83,6 +87,9 @@ class Attempt:
     partitions: list[str]
     copied: int
     sought: Bounds | None = None
+    purpose: Purpose = "replay"
+    slice: str | None = None
+    buckets: tuple[int, ...] = ()
     forced: bool = False
     overruled: list[str] = field(default_factory=list)
     id: str = field(default_factory=new_id)
@@ -120,7 +127,7 @@ class Attempt:
         if self.sought and not self.evolution.whole:
             return self.sought
         if self.full_refresh or self.table.mode == "full_refresh" or self.evolution.whole:
-            return Bounds(whole=True, letters=self.sought is not None)
+            return Bounds(whole=True, letters=self.sought is not None and self.sought.letters)
         if self.partitions:
             return Bounds(False, asked=tuple(asked_partitions(self.contract, self.partitions)))
         if self.table.cursor is None or self.watermark is None:
@@ -151,7 +158,7 @@ class Attempt:
         Raises:
             BreakerTripped: With every breach.
         """
-        if self.bounds.letters and self.bounds.picked:
+        if self.sought and self.purpose != "backfill" and self.bounds.picked:
             return
         if not self.forced:
             check(self.table.name, breaches)
@@ -174,12 +181,13 @@ class Attempt:
             "snapshot_id": self.snapshot.id,
             "snapshot_lsn": self.snapshot.lsn,
             "snapshot_at": self.snapshot.taken_at,
-            "mode": "replay" if self.sought else self.table.mode,
+            "mode": self.purpose if self.sought else self.table.mode,
             "lower_bound": None if self.bounds.lower is None else str(self.bounds.lower),
             "rows_read": 0,
             "rows_published": 0,
             "rows_dead_lettered": 0,
             "forced": ". ".join(self.overruled) or None,
+            "slice": self.slice,
             "seconds": time.monotonic() - self.started,
             **figures,
         }
@@ -198,7 +206,7 @@ class Prepared:
         """Whether its keys are to be compared: a whole table holds just the source's anyway."""
         table, renamed = self.attempt.table, self.attempt.evolution.renamed.values()
         if self.attempt.sought:
-            return False
+            return bool(self.attempt.buckets)
         # The copy's columns get their new names in the publish, and are compared the next night.
         if table.deletes == "ignore" or not {*renamed}.isdisjoint(self.attempt.contract.key):
             return False

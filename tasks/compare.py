@@ -31,7 +31,7 @@ def compare(
     keys = SourceKeys(source, snapshot, contract, streams)
     copied = warehouse.comparison(staged, contract.key_fields)
     with guarded(source, snapshot, name, contract.relation):
-        buckets = differing(keys.digests(), copied.digests())
+        buckets = [*attempt.buckets] or differing(keys.digests(), copied.digests())
         if not buckets:
             return prepared
         keys.stage_hashes(buckets, staging)

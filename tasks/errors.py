@@ -65,6 +65,10 @@ class SyncFailed(PermanentError):
     """Some tables were not published, so dbt did not run."""
 
 
+class CopyDiffers(PermanentError):
+    """A copy is not what its source is."""
+
+
 class TransformFailed(PermanentError):
     """dbt reported failed models or tests."""
 

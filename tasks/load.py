@@ -51,7 +51,8 @@ def audit(warehouse: Warehouse, prepared: Prepared) -> None:
 def _breaches(warehouse: Warehouse, prepared: Prepared) -> Iterator[str]:
     breaker, before = prepared.attempt.table.breaker, prepared.attempt.copied
     rows, deleted = prepared.staged.rows, prepared.staged.deleted or 0
-    yield from size_breaches(breaker, rows)
+    if not prepared.attempt.sought:  # a slice or a few rows are no batch of a night
+        yield from size_breaches(breaker, rows)
     if prepared.extracted.replaced is None:
         yield from shrink_breaches(breaker, before, rows)
         yield from growth_breaches(breaker, before, rows)

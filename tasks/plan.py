@@ -95,6 +95,22 @@ def check(
         load_block(config.notify)
 
 
+def check_copied(config: Config, tables: list[Table]) -> None:
+    """Refuses tables of which there is nothing to compare or fill.
+
+    Raises:
+        ConfigError: Naming those that were never published.
+    """
+    with open_warehouse(config, step="plan") as warehouse:
+        warehouse.prepare()
+        never = [each.name for each in tables if not warehouse.state(each.target).fingerprint]
+    if never:
+        raise ConfigError(
+            f"{', '.join(never)} was never copied.",
+            remedy=f"Run python flows/daily.py --tables {','.join(never)} first.",
+        )
+
+
 class Plan:
     """What every table of a night starts from: one snapshot, and the states before it was taken.
 

@@ -1,12 +1,15 @@
 """What tests do to a night from outside."""
 
 import itertools
+import random
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -76,3 +79,36 @@ def balance(listener: socket.socket, urls: list[str], without: bytes = b"") -> N
         server.sendall(stripped(client, without))
         for pair in ((client, server), (server, client)):
             threading.Thread(target=forward, args=pair, daemon=True).start()
+
+
+WRITES: list[LiteralString] = [
+    "insert into t (id, note, at) values (%(new)s, 'new', clock_timestamp())",
+    "update t set note = 'changed', at = clock_timestamp() where id %% 50 = %(row)s %% 50",
+    "delete from t where id = %(row)s",
+]
+
+
+@contextmanager
+def writers(url: str) -> Iterator[Callable[[], int]]:
+    """Two sessions that insert, change and delete rows of t until the context ends.
+
+    It has id, note and a timestamp at. Yields how many changes they have committed.
+    """
+    numbers, ended, done = itertools.count(10_000), threading.Event(), list[int]()
+
+    def write() -> None:
+        with psycopg.connect(url, autocommit=True) as session:
+            while not ended.is_set():
+                new = next(numbers)
+                row = random.Random(new).randrange(1, 6_000)
+                session.execute(WRITES[new % len(WRITES)], {"new": new, "row": row})
+                done.append(new)
+
+    with ThreadPoolExecutor() as pool:
+        running = [pool.submit(write) for _ in range(2)]
+        try:
+            yield lambda: len(done)
+        finally:
+            ended.set()
+            for each in running:
+                each.result()

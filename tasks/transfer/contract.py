@@ -58,6 +58,12 @@ class Contract:
         )
 
     @property
+    def is_upserted(self) -> bool:
+        """Whether rows that are read make way by their key alone, and no others of their slice."""
+        table = self.table
+        return table.deletes == "soft" or (table.mode == "incremental" and not table.append_only)
+
+    @property
     def key_fields(self) -> list[Field]:
         return [field for field in self.fields if field.name in self.key]
 

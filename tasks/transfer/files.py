@@ -119,7 +119,7 @@ class Stream:
         """
         if not len(chunk):
             return
-        table = _as_arrow(chunk)
+        table = as_arrow(chunk)
         with _disk(self._folder):
             if self._file is None:
                 path = self._folder / f"{next(self._numbers):06d}.parquet"
@@ -164,7 +164,7 @@ class _ParquetFile:
             self._writer.close()
 
 
-def _as_arrow(chunk: pl.DataFrame) -> pa.Table:
+def as_arrow(chunk: pl.DataFrame) -> pa.Table:
     """The chunk with times in microseconds, which is what PostgreSQL has and warehouses read."""
     table = chunk.to_arrow()
     return table.cast(

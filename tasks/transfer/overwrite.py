@@ -38,7 +38,7 @@ def asked_partitions(contract: Contract, names: list[str]) -> list[Slice]:
     field = contract.field(contract.table.partition_by)
     values = (None if name == NULL else _parsed(contract, field, name) for name in names)
     # Two names may fall into one partition.
-    return list(dict.fromkeys(_partition(contract, value) for value in values))
+    return list(dict.fromkeys(partition_of(contract, value) for value in values))
 
 
 def changed_partitions(
@@ -54,7 +54,7 @@ def changed_partitions(
     found = fetch(source, snapshot, contract.table.name, query.as_string())
     if len(found) > MOST_PARTITIONS:
         return None
-    return [_partition(contract, value) for (value,) in found]
+    return [partition_of(contract, value) for (value,) in found]
 
 
 def last_partitions(source: Source, snapshot: Snapshot, contract: Contract) -> list[Slice] | None:
@@ -90,7 +90,7 @@ def _value(contract: Contract) -> sql.Composable:
     )
 
 
-def _partition(contract: Contract, value: Value | None) -> Slice:
+def partition_of(contract: Contract, value: Value | None) -> Slice:
     field = contract.field(contract.table.partition_by)
     if value is None:
         return without(field)

@@ -14,7 +14,7 @@ from tasks.transfer.watermark import changed_since
 
 @dataclass(frozen=True)
 class Bounds:
-    """What an attempt starts from: the whole table, `lower`, or slices that were asked for.
+    """What an attempt starts from: the whole table, `lower`, slices that were asked for, or keys.
 
     `lower` is the cursor's first value to read, where the table has a cursor. With `letters` it is
     to meet the rows of the open ones again: those asked for, or of these `keys`, or among all.
@@ -29,7 +29,7 @@ class Bounds:
     @property
     def picked(self) -> bool:
         """Whether they say nothing of the rows that changed elsewhere."""
-        return bool(self.asked) or (self.letters and not self.whole)
+        return bool(self.asked or self.keys) or (self.letters and not self.whole)
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,9 @@ def select(source: Source, snapshot: Snapshot, contract: Contract, bounds: Bound
     if bounds.whole:
         return WHOLE
     if bounds.asked:
-        return Selection([*bounds.asked], [*bounds.asked])
-    if bounds.letters:
+        # By its cursor a row may have left a slice of the copy for one that is not read.
+        return Selection([*bounds.asked], [] if contract.is_upserted else [*bounds.asked])
+    if bounds.keys or bounds.letters:
         return Selection([bounds.keys] if bounds.keys else None, [])
     changed = [] if bounds.lower is None else changed_since(contract.cursor, bounds.lower)
     if table.mode == "incremental":

@@ -30,7 +30,7 @@ def by_keys(key: list[Field], hashes: list[int | None]) -> Bounds:
 
 def by_values(field: Field, texts: list[str | None]) -> Bounds:
     """The rows with these values of a partition or cursor; a span, where they are very many."""
-    found = {None if text is None else _value(field, text) for text in texts}
+    found = {None if text is None else value_of(field, text) for text in texts}
     values = sorted(value for value in found if value is not None)
     slices = [within(field, value, value) for value in values]
     if len(slices) > MOST_PARTITIONS:
@@ -40,7 +40,7 @@ def by_values(field: Field, texts: list[str | None]) -> Bounds:
     return Bounds(whole=False, letters=True, asked=(*slices,) or (Slice(field, "false"),))
 
 
-def _value(field: Field, text: str) -> Value | None:
+def value_of(field: Field, text: str) -> Value | None:
     """A value from the text that keys are hashed from; None for one that a copy can't hold."""
     if field.kind in INTEGERS:
         return int(text)

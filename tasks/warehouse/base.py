@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from tasks.transfer.evolution import Evolution
 from tasks.transfer.files import Compression, StagingFile
+from tasks.transfer.row_hash import Hashes
 from tasks.transfer.slices import Slice
 from tasks.transfer.types import Field
 
@@ -118,6 +119,8 @@ class Warehouse(Protocol):
 
     #: Of staging files.
     compression: ClassVar[Compression]
+    #: Of the rows of copies, to hold them against the source's.
+    hashes: ClassVar[Hashes]
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *details: object) -> None: ...
@@ -181,3 +184,6 @@ class Warehouse(Protocol):
 
     def store_quality(self, rows: list[dict[str, Any]]) -> None:
         """Adds measurements to `quality_results`."""
+
+    def store_reconciled(self, rows: list[dict[str, Any]]) -> None:
+        """Adds comparisons to `reconcile_results`."""

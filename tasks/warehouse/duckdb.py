@@ -17,12 +17,14 @@ import duckdb
 
 from tasks.transfer.files import Compression, StagingFile
 from tasks.transfer.key_hash import key_md5
+from tasks.transfer.row_hash import Hashes
 from tasks.transfer.slices import bound
 from tasks.transfer.types import Field
 from tasks.warehouse.base import STAGING_TABLE, OpenLetters, Publication, Row, Staged, State
 from tasks.warehouse.columns import Wanted, alterations
 from tasks.warehouse.comparison import LIVE, Comparison
 from tasks.warehouse.duckdb_errors import duckdb_errors
+from tasks.warehouse.duckdb_hashes import HASHES
 from tasks.warehouse.duckdb_names import (
     defined,
     in_slices,
@@ -55,6 +57,7 @@ class DuckDBWarehouse:
     """A session with the warehouse file; implements `Warehouse`."""
 
     compression: ClassVar[Compression] = "snappy"
+    hashes: ClassVar[Hashes] = HASHES
 
     def __init__(self, path: Path, raw_schema: str) -> None:
         self._path = path.resolve()
@@ -196,6 +199,9 @@ class DuckDBWarehouse:
 
     def store_quality(self, rows: list[dict[str, Any]]) -> None:
         self._ledger.add("quality_results", rows)
+
+    def store_reconciled(self, rows: list[dict[str, Any]]) -> None:
+        self._ledger.add("reconcile_results", rows)
 
     def _publish_letters(self, publication: Publication) -> None:
         self._ledger.publish_letters(

@@ -45,6 +45,8 @@ TABLES = {
         "seconds": "double",
         "forced": "varchar",
         "error": "varchar",
+        # Of a backfill: the one that was published, and as JSON all of them where it was planned.
+        "slice": "varchar",
         "finished_at": "{instant} not null",
     },
     "dead_letters": {
@@ -70,9 +72,28 @@ TABLES = {
         "breached": "boolean not null",
         "measured_at": "{instant} not null",
     },
+    "reconcile_results": {
+        "run_id": "varchar not null",
+        "table_name": "varchar not null",
+        "snapshot_id": "varchar not null",
+        "snapshot_at": "{instant} not null",
+        "rows_source": "bigint",
+        "rows_copied": "bigint",
+        "parts_differing": "bigint",
+        "rows_missing": "bigint",
+        "rows_extra": "bigint",
+        "rows_different": "bigint",
+        "repaired": "boolean not null",
+        # As JSON, the first of them: [{"what": "missing", "key": "{\"id\": \"7\"}", ...}].
+        "differences": "varchar",
+        "left_out": "varchar",
+        "open_letters": "bigint",
+        "seconds": "double",
+        "compared_at": "{instant} not null",
+    },
 }
 # Of a later version than the table, which may be there already.
-ADDED = {"sync_runs": ["rows_deleted", "cells_unrepresentable", "forced"]}
+ADDED = {"sync_runs": ["rows_deleted", "cells_unrepresentable", "forced", "slice"]}
 STAGED_LETTERS = "row_key varchar, rule varchar, column_name varchar, value varchar, record varchar"
 
 # The guard is the last statement of a publish and must touch one row.
@@ -174,6 +195,11 @@ class Ledger:
             f"select {', '.join(names)} from {self._raw}.sync_runs where {where}", [*values]
         )
         return dict(zip(names, rows[0], strict=True)) if rows else None
+
+    def has_published(self, attempt: str) -> bool:
+        """Whether the attempt's publish is there."""
+        found = f"select 1 from {self._raw}.sync_runs where attempt = ? and outcome = 'published'"
+        return bool(self._query(found, [attempt]))
 
     def add(self, table: str, rows: list[dict[str, Any]]) -> None:
         """Inserts rows that have the same columns."""

@@ -14,12 +14,14 @@ from typing import Any, ClassVar, Self
 from tasks.errors import DaybreakError, TransientError
 from tasks.transfer.files import Compression, StagingFile
 from tasks.transfer.key_hash import key_md5
+from tasks.transfer.row_hash import Hashes
 from tasks.transfer.types import Field, Kind
 from tasks.warehouse.base import OpenLetters, Publication, Row, Staged, State
 from tasks.warehouse.columns import Wanted, alterations
 from tasks.warehouse.comparison import LIVE, Comparison
 from tasks.warehouse.ledger import Ledger, LostRace
 from tasks.warehouse.replaced import Replaced
+from tasks.warehouse.snowflake_hashes import HASHES
 from tasks.warehouse.snowflake_names import (
     exact,
     in_bounds,
@@ -51,6 +53,7 @@ class SnowflakeWarehouse:
     """
 
     compression: ClassVar[Compression] = "zstd"
+    hashes: ClassVar[Hashes] = HASHES
 
     def __init__(self, connect: Connect, raw_schema: str, tag: dict[str, str]) -> None:
         self._schema = stored(raw_schema)
@@ -184,6 +187,9 @@ class SnowflakeWarehouse:
     def store_quality(self, rows: list[dict[str, Any]]) -> None:
         self._ledger("measure").add("quality_results", rows)
 
+    def store_reconciled(self, rows: list[dict[str, Any]]) -> None:
+        self._ledger("reconcile").add("reconcile_results", rows)
+
     def _ready_target(self, publication: Publication) -> None:
         """Makes the table, or alters its columns: DDL, and so before the transaction."""
         staged = publication.staged
@@ -269,8 +275,7 @@ class SnowflakeWarehouse:
         try:
             self._run("publish", "commit")
         except TransientError:
-            found = self.published(staged.run_id, staged.table)
-            if found is None or found["attempt"] != staged.attempt:
+            if not self._ledger("publish").has_published(staged.attempt):
                 raise
 
     def _columns(self, table: str) -> dict[str, str]:

@@ -40,7 +40,13 @@ Strike = Callable[[str, Callable[[], object]], None]
 
 def few_of(cases: Iterable[object], *few: object) -> list[ParameterSet]:
     """Parameters of which only a few are run in the short form of the suite."""
-    return [pytest.param(each, marks=[] if each in few else pytest.mark.long) for each in cases]
+    return [
+        pytest.param(
+            *(each if isinstance(each, tuple) else (each,)),
+            marks=[] if each in few else pytest.mark.long,
+        )
+        for each in cases
+    ]
 
 
 @dataclass(frozen=True)

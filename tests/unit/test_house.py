@@ -80,6 +80,8 @@ def test_the_house_is_not_empty() -> None:
     ("entrypoint", "name"),
     [
         ("daily.py:daily", "daily"),
+        ("reconcile.py:reconcile", "reconcile"),
+        ("backfill.py:backfill", "backfill"),
         ("extract_load.py:extract_load", "extract-load"),
         ("transform.py:transform", "transform"),
         ("quality.py:quality", "quality"),

@@ -41,6 +41,9 @@ def test_a_worker_completes_the_deployed_night_from_any_folder(
     assert schedule["active"]
     assert schedule["schedule"]["cron"] == "0 2 * * *"
     assert schedule["schedule"]["timezone"] == "UTC"
+    [weekly] = found(api.get("/deployments/name/reconcile/reconcile"))["schedules"]
+    assert weekly["schedule"]["cron"] == "0 6 * * 0"
+    assert found(api.get("/deployments/name/backfill/backfill"))["schedules"] == []
     of_ours = {"deployments": {"id": {"any_": [deployment["id"]]}}}
     until(lambda: states(api, of_ours))
     assert set(states(api, of_ours)) == {"SCHEDULED"}
