@@ -14,8 +14,8 @@ FAILURES = {
     " `force`.",
     "SyncFailed": "Each failed table has a line of its own, with its remedy. Run again: the others"
     " are not doubled.",
-    "CopyDiffers": "Run the deployment `reconcile` with `repair`; find out who wrote to the copy, or"
-    " to the source without moving the cursor.",
+    "CopyDiffers": "Run the deployment `reconcile` with `repair`; find out who wrote to the copy,"
+    " or to the source without moving the cursor.",
     "TransformFailed": "Mend the named model or test, or the rows it names; run again.",
     "DataQualityError": "Find the cause in the source; readers see this data until it is mended.",
     "Interrupted": "Somebody or the machine stopped it. Run again: nothing half-read is published.",
