@@ -15,7 +15,7 @@ from rich.table import Table
 
 from tasks.config import Config
 from tasks.connect import limits, open_source
-from tasks.errors import ConfigError
+from tasks.errors import ConfigError, PermanentError
 from tasks.logs import log
 from tasks.source.demo import seed
 from tasks.source.survey import Server, be_gentle, relations, server, survey
@@ -64,6 +64,12 @@ def analyze(config: Config, schemas: list[str] | None, whole: bool) -> Analysis:
         be_gentle(session)
         where = server(session)
         listed = relations(session, schemas)
+        if not listed:
+            within = f" in {', '.join(schemas)}" if schemas else ""
+            raise ConfigError(
+                f"The source has no relation{within} that {where.role} can see.",
+                remedy="Check the database and the schemas.",
+            )
         for number, each in enumerate(listed, 1):
             found = survey(session, each, partial(measures, limits=fits), whole)
             advices.append(advise(found, where, fits, config.source.schema_))
@@ -79,8 +85,14 @@ def write(analysis: Analysis, parts: dict[str, Any], output: Path) -> None:
     """Writes the configuration file.
 
     Raises:
+        PermanentError: When no relation can be copied.
         ConfigError: When the file is there already, or can't be written.
     """
+    if not any(advice.settings for advice in analysis.advices):
+        raise PermanentError(
+            f"None of {len(analysis.advices):,} relations can be copied.",
+            remedy="What is said of each above resolves it.",
+        )
     text = tables_yaml(parts, analysis.advices, analysis.about)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -107,6 +119,8 @@ def show(analysis: Analysis) -> None:
     rows = [
         {
             "table": advice.name,
+            "key": advice.key,
+            "columns": advice.columns,
             "rows": f"{advice.rows:,}",
             "MB": f"{advice.bytes / 1e6:,.0f}",
             "mode": (advice.settings or {}).get("mode", "left out"),
@@ -123,14 +137,16 @@ def show(analysis: Analysis) -> None:
 
 def _told(rows: list[dict[str, str]]) -> str:
     table = Table(box=None, pad_edge=False)
-    for name in ("table", "rows", "MB", "mode", "seconds", "MB stored"):
-        table.add_column(name, justify="left" if name in ("table", "mode") else "right")
+    for name in ("table", "key", "mode"):
+        table.add_column(name)
+    for name in ("rows", "MB", "seconds", "MB stored"):
+        table.add_column(name, justify="right")
     for row in rows:
         table.add_row(*(row[str(column.header)] for column in table.columns))
     text = io.StringIO()
     console = Console(file=text, width=100)
     console.print(table)
-    console.print("\nSeconds and MB stored are estimates; views and partitions are not sampled.")
+    console.print("\nSeconds and MB stored are estimates.")
     for row in rows:
         for told in filter(None, (row["why"], *row["remarks"].split("; "))):
             console.print(f"{row['table']}: {told}", highlight=False, markup=False, soft_wrap=True)

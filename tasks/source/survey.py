@@ -48,7 +48,7 @@ with recursive tree(root, oid) as (
 )
 select n.nspname, c.relname, c.relkind::text, held.rows, held.inserted, held.changed
 from held join pg_class c on c.oid = held.root join pg_namespace n on n.oid = c.relnamespace
-where n.nspname <> 'information_schema' and n.nspname not like 'pg\\_%' and c.relpersistence <> 't'
+where n.nspname <> 'information_schema' and n.nspname not like 'pg\\_%%' and c.relpersistence <> 't'
   and (%(schemas)s::text[] is null or n.nspname = any (%(schemas)s))
   and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass
                   and d.objid = c.oid and d.deptype = 'e')

@@ -37,6 +37,8 @@ class Advice:
     """
 
     name: str
+    columns: str = ""
+    key: str = ""
     settings: dict[str, Any] | None = None
     reason: str = ""
     left_out: str = ""
@@ -58,6 +60,9 @@ def advise(found: Surveyed, server: Server, limits: Limits, default_schema: str)
     listed = found.listed
     schema = "" if listed.schema == default_schema else f"{listed.schema}."
     advice = Advice(f"{schema}{listed.name}", rows=listed.rows, bytes=found.bytes)
+    if found.relation:
+        columns = (f"{column.name} {column.declared}" for column in found.relation.columns)
+        advice.columns, advice.key = ", ".join(columns), ", ".join(found.relation.primary_key)
     if found.sample and listed.rows == 0:
         advice.rows = found.sample[ROWS]
     if found.refused or found.relation is None:
@@ -98,7 +103,7 @@ def _by_change(found: Surveyed, server: Server) -> Iterator[tuple[dict[str, Any]
             continue
         yield (
             {"mode": "incremental", **_key(found), **_cursor(cursor, server)},
-            f"{cursor.name} {', '.join(_for(cursor))}",
+            f"what changed by {cursor.name}: {', '.join(_for(cursor))}",
         )
 
 
@@ -146,10 +151,11 @@ def _cursor(cursor: Cursor, server: Server) -> dict[str, Any]:
 
 def _for(cursor: Cursor) -> Iterator[str]:
     if cursor.maintained:
-        yield f"is moved by the trigger {cursor.maintained}"
-    else:
-        yield "says by its name that it moves: see that every write moves it"
-    yield "indexed" if cursor.indexed else "not indexed, so that every night scans the table"
+        yield f"the trigger {cursor.maintained} moves it"
+    elif cursor.means_change:
+        yield "its name"
+    if cursor.indexed:
+        yield "an index"
 
 
 def _remarks(found: Surveyed) -> Iterator[str]:
@@ -166,11 +172,13 @@ def _remarks(found: Surveyed) -> Iterator[str]:
         if unknown := unknown_types(column):
             yield f"{column.name}: {', '.join(unknown)} is not known here, and copied as text"
     for cursor in cursors(found):
-        if against := [*_against(cursor)]:
-            yield f"{cursor.name}: {', '.join(against)}"
+        against = ", ".join(_against(cursor)) or "nothing"
+        yield f"cursor {cursor.name}: for it {', '.join(_for(cursor))}; against it {against}"
 
 
 def _against(cursor: Cursor) -> Iterator[str]:
+    if not cursor.indexed:
+        yield "no index, so that every night scans the table"
     if cursor.nulls:
         yield f"{cursor.nulls:.0%} NULL"
     if cursor.ties > MANY:
@@ -182,7 +190,7 @@ def _against(cursor: Cursor) -> Iterator[str]:
     if not (cursor.maintained or cursor.means_change):
         yield "tells when a row was made" if cursor.stamped else "no sign that it moves"
     elif not cursor.maintained:
-        yield "no trigger moves it"
+        yield "no trigger moves it: see that every write does"
 
 
 def _kept_as_text(found: Surveyed, settings: dict[str, Any]) -> dict[str, Any]:
