@@ -3,6 +3,8 @@
 import psycopg
 
 SCHEMA = "many"
+#: Tables made in one transaction, which holds a lock on each.
+AT_ONCE = 200
 SETS_STAMP = """
 create function many.stamp() returns trigger language plpgsql as
 $$ begin new.updated_at := clock_timestamp(); return new; end $$
@@ -47,9 +49,10 @@ def make_many(server: psycopg.Connection, tables: int, rows: int = 100) -> None:
     server.execute("create schema many")
     server.execute(SETS_STAMP)
     names = list(TRAPS)
-    with server.transaction():
-        for number in range(tables):
-            _make(server, names[number % len(names)], number, rows)
+    for first in range(0, tables, AT_ONCE):
+        with server.transaction():
+            for number in range(first, min(first + AT_ONCE, tables)):
+                _make(server, names[number % len(names)], number, rows)
 
 
 def _make(server: psycopg.Connection, trap: str, number: int, rows: int) -> None:

@@ -26,9 +26,8 @@ def measure(tables: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.analysis")
-    parser.add_argument("--tables", type=int, nargs="+", default=[200, 5000])
-    for tables in parser.parse_args().tables:
-        measure(tables)
+    parser.add_argument("--tables", type=int, default=200)
+    measure(parser.parse_args().tables)
 
 
 if __name__ == "__main__":
