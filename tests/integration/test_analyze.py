@@ -1,0 +1,247 @@
+"""The analysis of databases that nobody prepared for it, and the file that it writes."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tasks.analyze import analyze
+from tasks.config import Config
+from tasks.errors import ConfigError
+from tasks.source import survey
+from tasks.transfer import advice
+from tasks.transfer.advice import Advice
+from tests.compare import assert_copied
+from tests.conftest import Run, Start, ended, says
+from tests.integration.test_real_data import PUBLIC, pgbench, public_tables
+from tests.many_tables import SCHEMA, make_many
+from tests.warehouses import Copy
+
+__all__ = ["public_tables"]
+Analyze = Callable[..., dict[str, Advice]]
+LARGE = "insert into {} select g, now() from generate_series(1, 100) g"
+MOVES = """
+create function stamp() returns trigger language plpgsql as
+$$ begin new.touched := clock_timestamp(); return new; end $$;
+create table moved (id int primary key, touched timestamptz, created_at timestamptz default now());
+create index on moved (touched);
+create index on moved (created_at);
+create trigger stamps before update on moved for each row execute function stamp();
+"""
+
+
+@pytest.fixture
+def analyzed(source_url: str, monkeypatch: pytest.MonkeyPatch) -> Analyze:
+    """Analyses the test's database as if all of its tables were large; the advices by name."""
+    monkeypatch.setattr(advice, "SMALL", -1)
+
+    def run(schemas: list[str] | None = None, url: str = source_url) -> dict[str, Advice]:
+        config = Config.model_validate({"source": {"url": url}, "tables": [{"name": "any"}]})
+        found = analyze.fn(config, schemas, whole=False)
+        return {each.name: each for each in found.advices}
+
+    return run
+
+
+def settings(found: Advice) -> dict[str, Any]:
+    assert found.settings is not None, found.left_out
+    return found.settings
+
+
+@pytest.mark.usefixtures("public_tables")
+def test_what_the_analysis_writes_runs_to_a_green_night(
+    source_url: str,
+    start_flow: Start,
+    run_daily: Run,
+    tmp_path: Path,
+    warehouse: Copy,
+) -> None:
+    pgbench(source_url, "--initialize", "--scale=1")
+    written = tmp_path / "written.yaml"
+    done = ended(start_flow("analyze_source.py", "--output", written))
+    says(done, 0, "10 of 10 relations to copy", f"written  {written}")
+    written.write_text(
+        written.read_text().replace(".daybreak/warehouse", str(tmp_path / "warehouse"))
+    )
+    assert "${SOURCE_URL}" in written.read_text()
+    says(run_daily("--config", written, "--skip-dbt"), 0)
+    for name in [*PUBLIC, "pgbench_accounts"]:
+        assert_copied(source_url, name, warehouse)
+    says(ended(start_flow("analyze_source.py", "--output", written)), 2, "is there already")
+
+
+def test_a_cursor_that_a_trigger_moves_is_chosen_with_what_speaks_for_and_against_each(
+    source: psycopg.Connection, analyzed: Analyze
+) -> None:
+    source.execute(MOVES)
+    found = analyzed()["moved"]
+    assert settings(found) == {"name": "moved", "mode": "incremental", "cursor": "touched"}
+    assert found.reason == "what changed by touched: the trigger stamps moves it, an index"
+    told = "\n".join(found.remarks)
+    assert "cursor created_at: for it an index; against it tells when a row was made" in told
+
+
+def test_a_cursor_without_zone_gets_the_servers_and_a_lag_over_its_clock_changes(
+    source: psycopg.Connection, analyzed: Analyze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.execute("create table t (id int primary key, updated_at timestamp)")
+    berlin = survey.server
+    monkeypatch.setattr(
+        "tasks.analyze.server", lambda session: replace(berlin(session), zone="Europe/Berlin")
+    )
+    chosen = settings(analyzed()["t"])
+    assert chosen["cursor_timezone"] == "Europe/Berlin"
+    assert chosen["lag"] == "1h"
+
+
+@pytest.mark.parametrize(
+    ("columns", "mode", "why"),
+    [
+        ("id int primary key, updated_at timestamptz", "incremental", "what changed by updated_at"),
+        ("id int, updated_at timestamptz", "full_refresh", "no cursor that is sure to move"),
+        ("id int primary key, note text", "full_refresh", "no cursor"),
+        ("id numeric primary key, updated_at timestamptz", "full_refresh", "no cursor"),
+        ("id int not null unique, updated_at timestamptz", "incremental", "what changed"),
+    ],
+)
+def test_a_mode_is_recommended_that_the_table_can_be_copied_by(
+    columns: str, mode: str, why: str, source: psycopg.Connection, analyzed: Analyze
+) -> None:
+    source.execute(f"create table t ({columns})".encode())
+    found = analyzed()["t"]
+    assert settings(found)["mode"] == mode
+    assert found.reason.startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        ("numeric(10,2)", "'NaN'"),
+        ("date", "'infinity'"),
+        ("timestamptz", "'0044-03-15 BC'"),
+        ("time", "'24:00'"),
+    ],
+)
+def test_a_column_with_values_that_no_copy_can_hold_is_counted_and_copied_as_text(
+    type_: str, value: str, source: psycopg.Connection, analyzed: Analyze
+) -> None:
+    source.execute(f"create table t (id int primary key, v {type_})".encode())
+    source.execute(f"insert into t values (1, {value}), (2, null)".encode())
+    found = analyzed()["t"]
+    assert settings(found)["columns"] == {"as": {"v": "text"}}
+    assert "v: 1 values of the sample don't fit its type" in found.remarks[0]
+
+
+def test_digits_of_a_numeric_without_any_are_measured(
+    source: psycopg.Connection, analyzed: Analyze
+) -> None:
+    source.execute("create table t (id int primary key, v numeric)")
+    source.execute("insert into t values (1, 12345.678), (2, -1)")
+    assert "{as: {v: numeric(12,3)}}" in analyzed()["t"].remarks[0]
+
+
+def test_what_can_not_be_read_is_said_and_the_rest_goes_on(
+    source: psycopg.Connection, source_url: str, analyzed: Analyze
+) -> None:
+    source.execute("create role looker login")
+    try:
+        for name in ("free", "locked", "secret", "hidden"):
+            source.execute(f"create table {name} (id int primary key)".encode())
+        source.execute("grant select on free, locked, hidden to looker")
+        source.execute("alter table hidden enable row level security")
+        source.execute(
+            "create function lost() returns int language plpgsql as $$ begin return gone(); end $$"
+        )
+        source.execute("create view broken as select lost() as n")
+        source.execute("grant select on broken to looker")
+        with psycopg.connect(source_url) as other:
+            other.execute("lock table locked")
+            found = analyzed(url=source_url.replace("postgres@", "looker@"))
+    finally:
+        source.execute("drop owned by looker; drop role looker")
+    assert settings(found["free"])["mode"] == "full_refresh"
+    assert "function gone() does not exist" in found["broken"].left_out
+    assert "permission denied for table secret" in found["secret"].left_out
+    assert "GRANT SELECT" in found["secret"].left_out
+    assert "Row-level security hides rows" in found["hidden"].left_out
+    assert "lock timeout" in found["locked"].left_out + "".join(found["locked"].remarks)
+
+
+def test_two_tables_of_one_name_are_held_apart(
+    source: psycopg.Connection, analyzed: Analyze
+) -> None:
+    source.execute("create table t (id int primary key); create schema other")
+    source.execute("create table other.t (id int primary key)")
+    found = analyzed()
+    assert "Its copy would be that of" in "".join(each.left_out for each in found.values())
+    assert [each.settings is None for each in found.values()] == [False, True]
+
+
+def test_of_a_large_table_only_a_sample_is_read(
+    source: psycopg.Connection, analyzed: Analyze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page holds about 220 of these rows."""
+    source.execute("create table t (id int primary key)")
+    source.execute("insert into t select generate_series(1, 200000)")
+    monkeypatch.setattr(survey, "SAMPLE_PAGES", 9)
+    read: list[int] = []
+    whole = survey.survey
+
+    def spied(*arguments: Any) -> survey.Surveyed:
+        found = whole(*arguments)
+        assert found.sample is not None
+        read.append(found.sample["rows"])
+        return found
+
+    monkeypatch.setattr("tasks.analyze.survey", spied)
+    analyzed()
+    assert 0 < read[0] <= 9 * 3 * 230
+
+
+def test_an_empty_database_is_said(analyzed: Analyze) -> None:
+    with pytest.raises(ConfigError, match=r"The source has no relation that .* can see"):
+        analyzed()
+
+
+def test_a_database_of_which_nothing_can_be_copied_is_said_and_no_file_written(
+    source: psycopg.Connection, start_flow: Start, tmp_path: Path
+) -> None:
+    source.execute("create view v as select 1 as n")
+    written = tmp_path / "written.yaml"
+    done = ended(start_flow("analyze_source.py", "--output", written))
+    says(done, 1, "v: A view", "None of 1 relations can be copied")
+    assert not written.exists()
+
+
+def test_an_unknown_schema_is_said(start_flow: Start, tmp_path: Path) -> None:
+    done = ended(
+        start_flow("analyze_source.py", "--schemas", "nowhere", "--output", tmp_path / "y")
+    )
+    says(done, 1, "The source has no relation in nowhere")
+
+
+@pytest.mark.long
+def test_a_schema_of_200_tables_with_every_trap_runs_by_what_the_analysis_wrote(
+    source: psycopg.Connection,
+    start_flow: Start,
+    run_daily: Run,
+    tmp_path: Path,
+    warehouse: Copy,
+) -> None:
+    make_many(source, 200)
+    written = tmp_path / "written.yaml"
+    says(ended(start_flow("analyze_source.py", "--output", written)), 0, "200 of 200 relations")
+    written.write_text(
+        written.read_text().replace(".daybreak/warehouse", str(tmp_path / "warehouse"))
+    )
+    says(run_daily("--config", written, "--skip-dbt"), 0)
+    assert warehouse("select count(*) from raw.sync_runs where outcome = 'published'") == [(200,)]
+
+
+@pytest.mark.long
+def test_5000_tables_are_analysed(source: psycopg.Connection, analyzed: Analyze) -> None:
+    make_many(source, 5000, rows=1)
+    assert len(analyzed([SCHEMA])) == 5000
