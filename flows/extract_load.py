@@ -68,6 +68,7 @@ def extract_load(
                 full_refresh=full_refresh,
                 partitions=partitions or [],
                 copied=warehouse.rows(table_settings.target),
+                usual=warehouse.usual_rows(table_settings.target),
                 sought=sought(warehouse, contract) if replay else None,
                 forced=forced,
             )

@@ -70,8 +70,9 @@ class Outcome:
 class Attempt:
     """Fixed when the attempt starts; `state` was read before the source was.
 
-    The copy had `copied` rows. `sought` are the rows of dead letters that are to be met again. When
-    `forced`, its breaker stops it no more; `overruled` is what the breaker said.
+    The copy had `copied` rows, and `usual` were read when it was last read in part. `sought` are
+    the rows of dead letters that are to be met again. When `forced`, its breaker stops it no more;
+    `overruled` is what the breaker said.
     """
 
     table: Table
@@ -82,6 +83,7 @@ class Attempt:
     full_refresh: bool
     partitions: list[str]
     copied: int
+    usual: int | None = None
     sought: Bounds | None = None
     forced: bool = False
     overruled: list[str] = field(default_factory=list)
@@ -142,6 +144,13 @@ class Attempt:
         if extracted.replaced is None:  # whatever is read whole may begin anew
             return next_watermark(None, *read) or self.watermark
         return next_watermark(self.watermark, *read)
+
+    @property
+    def expected(self) -> int | None:
+        """How many rows it will read, as an estimate."""
+        if self.bounds.whole:
+            return self.contract.relation.estimated_rows or self.copied or None
+        return self.usual if self.bounds.lower is not None else None
 
     def judge(self, breaches: Iterable[str]) -> None:
         """Stops the attempt at a breach of its breaker; one that is forced goes on, on record.

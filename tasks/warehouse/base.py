@@ -161,6 +161,9 @@ class Warehouse(Protocol):
     def published(self, run_id: str, table: str) -> dict[str, Any] | None:
         """The `sync_runs` row with which this run has published the table, if it has."""
 
+    def usual_rows(self, table: str) -> int | None:
+        """Rows read by the newest attempt that read from a lower bound on and was published."""
+
     def open_letters(self) -> list[OpenLetters]:
         """How many dead letters are open, by table and rule."""
 

@@ -174,6 +174,9 @@ class DuckDBWarehouse:
     def published(self, run_id: str, table: str) -> dict[str, Any] | None:
         return self._ledger.published(run_id, table)
 
+    def usual_rows(self, table: str) -> int | None:
+        return self._ledger.usual_rows(table)
+
     def open_letters(self) -> list[OpenLetters]:
         return self._ledger.open_letters()
 

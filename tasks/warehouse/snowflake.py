@@ -162,6 +162,9 @@ class SnowflakeWarehouse:
     def published(self, run_id: str, table: str) -> dict[str, Any] | None:
         return self._ledger("state").published(run_id, table)
 
+    def usual_rows(self, table: str) -> int | None:
+        return self._ledger("state").usual_rows(table)
+
     def open_letters(self) -> list[OpenLetters]:
         return self._ledger("letters").open_letters()
 
