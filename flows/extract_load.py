@@ -10,6 +10,7 @@ from tasks.config import Config, load_config
 from tasks.connect import limits, open_source, open_warehouse
 from tasks.dead_letters import sought, store_letters
 from tasks.extract import extract
+from tasks.lineage import Lineage
 from tasks.load import audit, load
 from tasks.plan import chosen, relations
 from tasks.publish import given_way, publish, recorded, refusal_recorded
@@ -81,15 +82,19 @@ def _copy(
     config: Config, source: Source, warehouse: Warehouse, attempt: Attempt
 ) -> Outcome | Prepared:
     files = attempt.staging_files(warehouse, config.warehouse.file_size)
-    with recorded(warehouse, [attempt]), files.open():
-        extracted = extract(source, attempt, config.source.streams, files)
-        prepared = load(warehouse, attempt, extracted)
-        if prepared.is_compared:
-            prepared = compare(source, warehouse, prepared, config.source.streams, files)
-        audit(warehouse, prepared)
-        if config.dead_letters:
-            store_letters(config.dead_letters, prepared, files)
-    if config.publish == "together":
-        return prepared
-    [outcome] = publish(warehouse, [prepared])
-    return outcome
+    lineage = Lineage(config, warehouse)
+    with lineage.of([attempt]):
+        lineage.started(attempt)
+        with recorded(warehouse, [attempt]), files.open():
+            extracted = extract(source, attempt, config.source.streams, files)
+            prepared = load(warehouse, attempt, extracted)
+            if prepared.is_compared:
+                prepared = compare(source, warehouse, prepared, config.source.streams, files)
+            audit(warehouse, prepared)
+            if config.dead_letters:
+                store_letters(config.dead_letters, prepared, files)
+        if config.publish == "together":
+            return prepared
+        outcomes = publish(warehouse, [prepared])
+    lineage.ended([prepared], outcomes)
+    return outcomes[0]

@@ -125,6 +125,9 @@ class Warehouse(Protocol):
     def prepare(self) -> None:
         """Makes the schema and the ledger, and sweeps what dead attempts left."""
 
+    def location(self) -> tuple[str, str]:
+        """The account or file, as a URL without a login, and the database's name."""
+
     def staging_folder(self) -> Path:
         """Where staging files are written."""
 

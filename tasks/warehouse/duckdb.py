@@ -82,6 +82,9 @@ class DuckDBWarehouse:
                 if STAGING_TABLE.fullmatch(name):
                     self.query(f"drop table {self._name(name)}")
 
+    def location(self) -> tuple[str, str]:
+        return f"duckdb://{self._path}", self._path.stem
+
     def staging_folder(self) -> Path:
         return self._path.with_suffix(".staging")
 

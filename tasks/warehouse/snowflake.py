@@ -75,6 +75,9 @@ class SnowflakeWarehouse:
         self._staging.create()
         self._staging.sweep(ledger.tables())
 
+    def location(self) -> tuple[str, str]:
+        return self._session.location()
+
     def staging_folder(self) -> Path:
         return Path(".daybreak/staging").resolve()
 
