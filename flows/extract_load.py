@@ -10,6 +10,7 @@ from tasks.config import Config, load_config
 from tasks.connect import limits, open_source, open_warehouse
 from tasks.dead_letters import sought, store_letters
 from tasks.extract import extract
+from tasks.lineage import Lineage
 from tasks.load import audit, load
 from tasks.plan import chosen, relations
 from tasks.publish import given_way, publish, recorded, refusal_recorded
@@ -68,6 +69,7 @@ def extract_load(
                 full_refresh=full_refresh,
                 partitions=partitions or [],
                 copied=warehouse.rows(table_settings.target),
+                usual=warehouse.usual_rows(table_settings.target),
                 sought=sought(warehouse, contract) if replay else None,
                 forced=forced,
             )
@@ -79,11 +81,15 @@ def extract_load(
 def _copy(
     config: Config, source: Source, warehouse: Warehouse, attempt: Attempt
 ) -> Outcome | Prepared:
-    prepared = prepare(config, source, warehouse, attempt)
-    if config.publish == "together":
-        return prepared
-    [outcome] = publish(warehouse, [prepared])
-    return outcome
+    lineage = Lineage(config, warehouse)
+    with lineage.of([attempt]):
+        lineage.started(attempt)
+        prepared = prepare(config, source, warehouse, attempt)
+        if config.publish == "together":
+            return prepared
+        outcomes = publish(warehouse, [prepared])
+    lineage.ended([prepared], outcomes)
+    return outcomes[0]
 
 
 def prepare(config: Config, source: Source, warehouse: Warehouse, attempt: Attempt) -> Prepared:

@@ -12,6 +12,7 @@ from flows.extract_load import extract_load
 from tasks.attempt import Outcome, Prepared
 from tasks.connect import open_warehouse
 from tasks.errors import DaybreakError, StaleSnapshot, TransientError
+from tasks.lineage import Lineage
 from tasks.logs import log
 from tasks.night import Night, Result, outdated
 from tasks.plan import Plan, chosen, plan
@@ -38,8 +39,7 @@ def staged(night: Night, planned: Plan) -> dict[str, Result]:
     check_workers(night.settings, night.tables, extract_load)
     results = copy(night, planned, [table.name for table in night.tables])
     while behind := outdated(results):
-        with open_warehouse(night.settings, run=night.run_id) as warehouse:
-            withhold(warehouse, behind, "the snapshot was lost: read again on a new one")
+        give_up(night, behind, "the snapshot was lost: read again on a new one")
         results |= copy(night, planned, [one.attempt.table.name for one in behind])
     return results
 
@@ -47,15 +47,31 @@ def staged(night: Night, planned: Plan) -> dict[str, Result]:
 def settle(night: Night, results: dict[str, Result]) -> None:
     """Publishes what is published together, and judges every table."""
     night.settle(results)
-    if night.prepared:
-        with open_warehouse(night.settings, run=night.run_id) as warehouse:
-            if night.failures:
-                night.outcomes += withhold(warehouse, night.prepared, "another table failed")
-            else:
-                night.outcomes += publish(warehouse, night.prepared)
+    if night.prepared and night.failures:
+        night.outcomes += give_up(night, night.prepared, "another table failed")
+    elif night.prepared:
+        night.outcomes += publish_together(night)
     with suppress(DaybreakError), open_warehouse(night.settings, run=night.run_id) as warehouse:
         night.open_letters = warehouse.open_letters()
     night.check()
+
+
+def give_up(night: Night, prepared: list[Prepared], why: str) -> list[Outcome]:
+    """Ends attempts that may not be published."""
+    with open_warehouse(night.settings, run=night.run_id) as warehouse:
+        outcomes = withhold(warehouse, prepared, why)
+        Lineage(night.settings, warehouse).ended(prepared, outcomes)
+    return outcomes
+
+
+def publish_together(night: Night) -> list[Outcome]:
+    """Publishes all that was prepared."""
+    with open_warehouse(night.settings, run=night.run_id) as warehouse:
+        lineage = Lineage(night.settings, warehouse)
+        with lineage.of([one.attempt for one in night.prepared]):
+            outcomes = publish(warehouse, night.prepared)
+        lineage.ended(night.prepared, outcomes)
+    return outcomes
 
 
 def copy(night: Night, planned: Plan, names: list[str]) -> dict[str, Result]:

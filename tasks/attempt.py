@@ -72,10 +72,11 @@ class Outcome:
 class Attempt:
     """Fixed when the attempt starts; `state` was read before the source was.
 
-    The copy had `copied` rows. `sought` are rows that are picked for a `purpose` beside the nights:
-    those of dead letters, of a backfill's slice or in which the copy differs. When `forced`, its
-    breaker stops it no more; `overruled` is what the breaker said. `slice` names a backfill's, and
-    `buckets` are those of keys among which rows are known to have left the source.
+    The copy had `copied` rows, and `usual` were read when it was last read in part. `sought` are
+    rows that are picked for a `purpose` beside the nights: those of dead letters, of a backfill's
+    slice or in which the copy differs. When `forced`, its breaker stops it no more; `overruled` is
+    what the breaker said. `slice` names a backfill's, and `buckets` are those of keys among which
+    rows are known to have left the source.
     """
 
     table: Table
@@ -86,6 +87,7 @@ class Attempt:
     full_refresh: bool
     partitions: list[str]
     copied: int
+    usual: int | None = None
     sought: Bounds | None = None
     purpose: Purpose = "replay"
     slice: str | None = None
@@ -149,6 +151,13 @@ class Attempt:
         if extracted.replaced is None:  # whatever is read whole may begin anew
             return next_watermark(None, *read) or self.watermark
         return next_watermark(self.watermark, *read)
+
+    @property
+    def expected(self) -> int | None:
+        """How many rows it will read, as an estimate."""
+        if self.bounds.whole:
+            return self.contract.relation.estimated_rows or self.copied or None
+        return self.usual if self.bounds.lower is not None else None
 
     def judge(self, breaches: Iterable[str]) -> None:
         """Stops the attempt at a breach of its breaker; one that is forced goes on, on record.

@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 from pydantic import (
     Field,
+    HttpUrl,
     ValidationError,
     model_validator,
 )
@@ -124,6 +125,23 @@ class Workers(Model):
     )
 
 
+class Lineage(Model):
+    """Where OpenLineage events go; exactly one of path and url."""
+
+    path: Path | None = Field(None, description="File that takes events, one JSON a line.")
+    url: HttpUrl | None = Field(None, description="Server such as Marquez that takes events.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.path is None) == (self.url is None):
+            raise ValueError("expected exactly one of path and url")
+        if self.url and (self.url.username or self.url.password or self.url.query):
+            raise ValueError(
+                "expected a url without login and query; the README says how to log in"
+            )
+        return self
+
+
 class Notify(Model):
     block: str = Field(
         pattern=r"^[^/]+/[^/]+$",
@@ -147,6 +165,7 @@ class Config(Model):
     dbt: Dbt = Field(Dbt(), description="What dbt builds after the sync.")
     quality: list[Check] = Field([], description="Thresholds that fail the night.")
     dead_letters: DeadLetters | None = Field(None, description="Dead-letter files.")
+    lineage: Lineage | None = Field(None, description="OpenLineage events.")
     notify: Notify | None = Field(None, description="Who is told of a failure.")
     execution: Literal["in_process", "workers"] = Field(
         "in_process", description="Where the tables' subflows run."

@@ -1,5 +1,7 @@
 """From the configuration to a source and a warehouse."""
 
+from types import ModuleType
+
 from tasks.blocks import snowflake_login, source_conninfo
 from tasks.config import Config
 from tasks.source.connection import Source
@@ -43,8 +45,12 @@ def open_warehouse(config: Config, **tag: str) -> Warehouse:
     return SnowflakeWarehouse(login.connect, config.warehouse.raw_schema, tag)
 
 
+def names_of(config: Config) -> ModuleType:
+    """The module of the configured warehouse's names and types."""
+    return {"duckdb": duckdb_names, "snowflake": snowflake_names}[config.warehouse.kind]
+
+
 def limits(config: Config) -> Limits:
     """What the types of the configured warehouse can't hold."""
-    names = {"duckdb": duckdb_names, "snowflake": snowflake_names}[config.warehouse.kind]
-    found: Limits = names.WAREHOUSE_LIMITS
+    found: Limits = names_of(config).WAREHOUSE_LIMITS
     return found

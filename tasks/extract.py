@@ -1,6 +1,5 @@
 """The task that reads a table from the source into staging files."""
 
-import time
 from collections.abc import Iterator
 
 from prefect import task
@@ -8,48 +7,44 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.attempt import Attempt
 from tasks.logs import log
+from tasks.progress import shown
 from tasks.quality.audit import growth_breaches, ratio_breaches
 from tasks.source.connection import Source
 from tasks.transfer import extract as transfer
 from tasks.transfer.files import StagingFiles
-
-PROGRESS_SECONDS = 2.0
 
 
 @task(name="extract", cache_policy=NO_CACHE, persist_result=False)
 def extract(
     source: Source, attempt: Attempt, streams: int, staging: StagingFiles
 ) -> transfer.Extract:
-    """Reads, screens and stages the rows of the attempt's bounds, with a progress line.
+    """Reads, screens and stages the rows of the attempt's bounds, and shows how far it is.
 
     Raises:
         BreakerTripped: As soon as it is certain that the batch will be too bad to publish.
     """
-    said = time.monotonic()
-
-    def progress(rows: int, seconds: float) -> None:
-        nonlocal said
-        if time.monotonic() - said >= PROGRESS_SECONDS:
-            said = time.monotonic()
-            log.info("%s: %s rows read, %s rows/s", attempt.table.name, *_figures(rows, seconds))
 
     def judge(extracted: transfer.Extract) -> None:
         if not attempt.forced:
             attempt.judge(_certain_breaches(attempt, extracted))
 
-    extracted = transfer.extract(
-        source,
-        attempt.snapshot,
-        attempt.contract,
-        attempt.bounds,
-        streams,
-        staging,
-        progress,
-        judge,
-    )
-    rows, rate = _figures(extracted.rows_read, extracted.seconds)
+    with shown(attempt.table.name, attempt.expected) as reading:
+        extracted = transfer.extract(
+            source,
+            attempt.snapshot,
+            attempt.contract,
+            attempt.bounds,
+            streams,
+            staging,
+            reading.tell,
+            judge,
+        )
     log.info(
-        "%s: %s rows read in %.1f s, %s rows/s", attempt.table.name, rows, extracted.seconds, rate
+        "%s: %s rows read in %.1f s, %s rows/s",
+        attempt.table.name,
+        f"{extracted.rows_read:,}",
+        extracted.seconds,
+        f"{extracted.rows_read / max(extracted.seconds, 0.001):,.0f}",
     )
     return extracted
 
@@ -62,7 +57,3 @@ def _certain_breaches(attempt: Attempt, extracted: transfer.Extract) -> Iterator
         yield from ratio_breaches(breaker, read, dead, nulls, samples, most)
     if attempt.bounds.whole:
         yield from growth_breaches(breaker, attempt.copied, read - dead)
-
-
-def _figures(rows: int, seconds: float) -> tuple[str, str]:
-    return f"{rows:,}", f"{rows / max(seconds, 0.001):,.0f}"

@@ -38,12 +38,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Leaf:
-    """A relation that holds rows itself; `pages` is None where it has no heap to slice."""
+    """A relation that holds rows itself; `pages` is None where it has no heap to slice.
+
+    `rows` is the server's own estimate, negative where it has made none.
+    """
 
     oid: int
     schema: str
     name: str
     pages: int | None
+    rows: float = -1
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,12 @@ class Relation:
         return (
             sum(pages) * (self.block_size // ROW_BYTES) if len(pages) == len(self.leaves) else None
         )
+
+    @property
+    def estimated_rows(self) -> int | None:
+        """What the server took its rows for when it last counted; None where it never did."""
+        rows = [leaf.rows for leaf in self.leaves]
+        return round(sum(rows)) if min(rows, default=-1) >= 0 else None
 
     def is_key(self, names: list[str]) -> bool:
         """Whether the source holds these columns unique and not null."""
@@ -171,7 +181,8 @@ LEAVES = f"""
 {TREE}
 select c.oid, n.nspname, c.relname,
        case when c.relkind = 'r'
-            then pg_relation_size(c.oid) / current_setting('block_size')::int end
+            then pg_relation_size(c.oid) / current_setting('block_size')::int end,
+       c.reltuples
 from tree join pg_class c on c.oid = tree.oid join pg_namespace n on n.oid = c.relnamespace
 where c.relkind <> 'p' order by c.oid
 """

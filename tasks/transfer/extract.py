@@ -26,13 +26,14 @@ from tasks.transfer.slices import Slice
 from tasks.transfer.source_keys import Keys
 from tasks.transfer.watermark import Mark
 
-Progress = Callable[[int, float], None]
+#: Told the rows and bytes that were read so far.
+Progress = Callable[[int, int], None]
 Judge = Callable[["Extract"], None]
 #: Of a key in an error; that of a table without one is the whole row.
 LONGEST_SAMPLE = 100
 
 
-def _untold(_rows: int, _seconds: float) -> None:
+def _untold(_rows: int, _bytes: int) -> None:
     """No progress to tell of."""
 
 
@@ -138,7 +139,7 @@ def read_rows(
                 with lock:
                     _add(result, screened, counted, contract)
                     result.bytes += int(chunk.estimated_size())
-                    progress(result.rows_read, time.monotonic() - started)
+                    progress(result.rows_read, result.bytes)
                     judge(result)
 
             yield handle

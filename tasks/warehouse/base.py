@@ -128,6 +128,9 @@ class Warehouse(Protocol):
     def prepare(self) -> None:
         """Makes the schema and the ledger, and sweeps what dead attempts left."""
 
+    def location(self) -> tuple[str, str]:
+        """The account or file, as a URL without a login, and the database's name."""
+
     def staging_folder(self) -> Path:
         """Where staging files are written."""
 
@@ -166,6 +169,9 @@ class Warehouse(Protocol):
 
     def last_attempt(self, run_id: str, table: str) -> dict[str, Any] | None:
         """The newest `sync_runs` row of this run about the table."""
+
+    def usual_rows(self, table: str) -> int | None:
+        """Rows read by the newest attempt that read from a lower bound on and was published."""
 
     def open_letters(self) -> list[OpenLetters]:
         """How many dead letters are open, by table and rule."""

@@ -85,6 +85,9 @@ class DuckDBWarehouse:
                 if STAGING_TABLE.fullmatch(name):
                     self.query(f"drop table {self._name(name)}")
 
+    def location(self) -> tuple[str, str]:
+        return f"duckdb://{self._path}", self._path.stem
+
     def staging_folder(self) -> Path:
         return self._path.with_suffix(".staging")
 
@@ -179,6 +182,9 @@ class DuckDBWarehouse:
 
     def last_attempt(self, run_id: str, table: str) -> dict[str, Any] | None:
         return self._ledger.last_attempt(run_id, table)
+
+    def usual_rows(self, table: str) -> int | None:
+        return self._ledger.usual_rows(table)
 
     def open_letters(self) -> list[OpenLetters]:
         return self._ledger.open_letters()

@@ -201,6 +201,16 @@ class Ledger:
         found = f"select 1 from {self._raw}.sync_runs where attempt = ? and outcome = 'published'"
         return bool(self._query(found, [attempt]))
 
+    def usual_rows(self, table: str) -> int | None:
+        """Rows read by the newest attempt that read from a lower bound on and was published."""
+        rows = self._query(
+            f"select rows_read from {self._raw}.sync_runs where table_name = ?"
+            " and outcome = 'published' and lower_bound is not null"
+            " order by finished_at desc limit 1",
+            [table],
+        )
+        return int(rows[0][0]) if rows else None
+
     def add(self, table: str, rows: list[dict[str, Any]]) -> None:
         """Inserts rows that have the same columns."""
         if not rows:

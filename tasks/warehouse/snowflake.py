@@ -78,6 +78,9 @@ class SnowflakeWarehouse:
         self._staging.create()
         self._staging.sweep(ledger.tables())
 
+    def location(self) -> tuple[str, str]:
+        return self._session.location()
+
     def staging_folder(self) -> Path:
         return Path(".daybreak/staging").resolve()
 
@@ -167,6 +170,9 @@ class SnowflakeWarehouse:
 
     def last_attempt(self, run_id: str, table: str) -> dict[str, Any] | None:
         return self._ledger("state").last_attempt(run_id, table)
+
+    def usual_rows(self, table: str) -> int | None:
+        return self._ledger("state").usual_rows(table)
 
     def open_letters(self) -> list[OpenLetters]:
         return self._ledger("letters").open_letters()

@@ -48,6 +48,11 @@ class Session:
     def close(self) -> None:
         self._connection.close()
 
+    def location(self) -> tuple[str, str]:
+        """The account, as a URL, and the database's name."""
+        connection = self._connection
+        return f"snowflake://{connection.account}", connection.database or ""
+
     def run(self, step: str, statement: str, parameters: list[Any] | None = None) -> list[Row]:
         """Runs one statement, on a cursor of its own since several threads may.
 

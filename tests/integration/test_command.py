@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from tasks.source.embedded import start
+from tests.assets import related, told
 from tests.compare import assert_copied
 from tests.conftest import ROOT, Run, Write, says
 from tests.warehouses import DuckDBCopy
@@ -210,7 +211,9 @@ def assert_demo_copied(shop: str, file: Path) -> None:
             assert assert_copied(shop, table, DuckDBCopy(file), where) > 0
 
 
-def test_the_demo_runs_two_nights_and_fails_on_a_bad_day(run_daily: Run, open_path: Path) -> None:
+def test_the_demo_runs_two_nights_and_fails_on_a_bad_day(
+    run_daily: Run, open_path: Path, prefect_api: str
+) -> None:
     demo = (ROOT / "deployments" / "demo.yaml").read_text()
     config = open_path / "demo.yaml"
     config.write_text(demo.replace(".daybreak/", f"{open_path}/.daybreak/"))
@@ -227,6 +230,9 @@ def test_the_demo_runs_two_nights_and_fails_on_a_bad_day(run_daily: Run, open_pa
             "select (select count(*) from raw.orders), (select count(*) from mart.orders)"
         ).fetchone()
     assert counted is not None and counted[0] == counted[1] > 5000
+    for event in told(prefect_api, "duckdb://warehouse/staging/stg_orders", least=2):
+        assert related(event, "asset") == {"duckdb://warehouse/raw/orders"}, "our copy's own key"
+    assert told(prefect_api, "duckdb://warehouse/raw/orders", least=2)
     says(
         run_daily("--config", config, "--bad-day", environment=scale),
         1,
