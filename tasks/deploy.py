@@ -24,12 +24,11 @@ from tasks.config import Config, load_config
 from tasks.errors import ConfigError, DaybreakError
 from tasks.notify import load_block
 from tasks.register import register
+from tasks.workers import make_caps
 
 PROJECT = Path(__file__).parents[1]
 DEPLOYMENTS = PROJECT / "deployments"
 KINDS = ("process", "docker", "kubernetes")
-#: How many may hold each global concurrency limit.
-LIMITS: dict[str, int] = {}
 SUBJECT = "Daybreak: {{ automation.name }}"
 BODY = "{{ automation.description }} {{ event.resource.name }}: {{ flow_run|ui_url }}"
 
@@ -49,11 +48,11 @@ def deploy(config: Config, kind: str, project: Path = PROJECT) -> Iterator[str]:
         for name in pools(project):
             make_pool(client, name, kind)
             yield f"work pool {name}, type {kind}"
-        for name, limit in LIMITS.items():
-            client.upsert_global_concurrency_limit_by_name(name, limit)
-            yield f"limit {name}: {limit}"
         if config.source.block or config.warehouse.block:
             yield from register(config)
+        if config.execution == "workers":
+            for name, limit in make_caps(client, config).items():
+                yield f"limit {name}: {limit}"
         actions = alerts(config)
         make_deployments(project)
         yield "deployments of prefect.yaml"

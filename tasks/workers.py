@@ -59,8 +59,15 @@ def check_workers(config: Config, tables: list[Table], flow: Flow[..., Any]) -> 
     with get_client(sync_client=True) as client:
         for name in sorted({table.deployment for table in tables}):
             _check_deployment(client, f"{flow.name}/{name}", flow)
-        for name, limit in _caps(config).items():
-            client.upsert_global_concurrency_limit_by_name(name, limit)
+        make_caps(client, config)
+
+
+def make_caps(client: SyncPrefectClient, config: Config) -> dict[str, int]:
+    """Sets the limits of how many tables workers copy at once; returns them by name."""
+    caps = _caps(config)
+    for name, limit in caps.items():
+        client.upsert_global_concurrency_limit_by_name(name, limit)
+    return caps
 
 
 def check_api(config: Config) -> None:

@@ -53,14 +53,17 @@ def everything(api: httpx.Client) -> dict[str, list[str]]:
     return {part: sorted(each["name"] for each in found) for part, found in asked.items()}
 
 
+@pytest.mark.parametrize("warehouse", ["snowflake"], indirect=True)
 def test_deploying_twice_doubles_nothing(
     api: httpx.Client, hook: Hook, config_file: Write, capsys: Said
 ) -> None:
-    config = str(config_file([{"name": "t"}], notify=webhook_block(hook)))
+    parts = {"notify": webhook_block(hook), "execution": "workers"}
+    config = str(config_file([{"name": "t"}], **parts))
     assert deploy.main([config]) == 0, capsys.readouterr().err
     once = everything(api)
     assert once["work_pools"] == deploy.pools(ROOT)
     assert len(once["automations"]) == 4
+    assert len(once["v2/concurrency_limits"]) >= 2
     assert "daily" in once["deployments"]
     assert deploy.main([config]) == 0
     assert everything(api) == once

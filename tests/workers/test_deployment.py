@@ -54,14 +54,18 @@ def test_a_worker_completes_the_deployed_night_from_any_folder(
 
     demo = project / "deployments" / "demo.yaml"
     demo.write_text(demo.read_text().replace("min_rows: 1", "min_rows: 1000000"))
-    prefect("deployment", "run", "daily/daily", "--param", "skip_dbt=true", cwd=tmp_path)
+    given = ("--param", "skip_dbt=true", "--param", 'tables=["orders"]')
+    prefect("deployment", "run", "daily/daily", *given, cwd=tmp_path)
     said = prefect("worker", "start", "--pool", "daybreak", "--run-once", cwd=tmp_path)
 
     assert "expected at least 1000000" in states(api, of_ours)["FAILED"], said
     assert "Traceback" not in said and "leaked" not in said, said
     with duckdb.connect(str(project / ".daybreak" / "warehouse.duckdb"), read_only=True) as session:
-        [orders] = session.execute("select count(*) from raw.orders").fetchone() or (0,)
-    assert orders > 0, said
+        nights = "select count(*) from raw.sync_runs where table_name = ?"
+        copied = [session.execute(nights, [table]).fetchone() for table in ("orders", "users")]
+    assert copied == [(2,), (1,)], said
+    with pytest.raises(AssertionError, match="tabels"):
+        prefect("deployment", "run", "daily/daily", "--param", "tabels=[]", cwd=tmp_path)
 
 
 def states(api: httpx.Client, of_ours: dict[str, Any]) -> dict[str, str]:
