@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tasks.night import Night
+from tasks.page import write_page
 from tasks.warehouse.base import OpenLetters
 
 NUMBERS = ("rows read", "published", "dead letters", "seconds")
@@ -26,6 +27,8 @@ def report(night: Night) -> None:
         description="What the night did to each table.",
     )
     print(summary(night))
+    if written := write_page(night.settings):
+        print(f"report   {written}")
 
 
 def summary(night: Night) -> str:

@@ -173,6 +173,9 @@ class Warehouse(Protocol):
     def usual_rows(self, table: str) -> int | None:
         """Rows read by the newest attempt that read from a lower bound on and was published."""
 
+    def newest(self, table: str, by: str, most: int) -> list[tuple[Any, ...]]:
+        """Rows of one of the ledger's tables, the newest first by one of its instants."""
+
     def open_letters(self) -> list[OpenLetters]:
         """How many dead letters are open, by table and rule."""
 

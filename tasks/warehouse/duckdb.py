@@ -186,6 +186,9 @@ class DuckDBWarehouse:
     def usual_rows(self, table: str) -> int | None:
         return self._ledger.usual_rows(table)
 
+    def newest(self, table: str, by: str, most: int) -> list[tuple[Any, ...]]:
+        return self._ledger.newest(table, by, most)
+
     def open_letters(self) -> list[OpenLetters]:
         return self._ledger.open_letters()
 

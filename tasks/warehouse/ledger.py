@@ -211,6 +211,12 @@ class Ledger:
         )
         return int(rows[0][0]) if rows else None
 
+    def newest(self, table: str, by: str, most: int) -> list[tuple[Any, ...]]:
+        """Rows of one of the ledger's tables, the newest first by one of its instants."""
+        names = ", ".join(TABLES[table])
+        ordered = f"select {names} from {self._raw}.{table} order by {by} desc limit {most}"
+        return self._query(ordered, [])
+
     def add(self, table: str, rows: list[dict[str, Any]]) -> None:
         """Inserts rows that have the same columns."""
         if not rows:

@@ -174,6 +174,9 @@ class SnowflakeWarehouse:
     def usual_rows(self, table: str) -> int | None:
         return self._ledger("state").usual_rows(table)
 
+    def newest(self, table: str, by: str, most: int) -> list[tuple[Any, ...]]:
+        return self._ledger("report").newest(table, by, most)
+
     def open_letters(self) -> list[OpenLetters]:
         return self._ledger("letters").open_letters()
 

@@ -7,7 +7,7 @@ import pytest
 from prefect.flows import load_flow_from_entrypoint
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ["source", "transfer", "warehouse", "quality"]
+FOLDERS = ["source", "transfer", "warehouse", "quality", "pages"]
 FOR_EVERYONE = {
     "tasks.config",
     "tasks.table",

@@ -31,6 +31,7 @@ TABLES = [f"t{number}" for number in range(6)]
 ROWS = 1000
 #: What makes workers copy the tables of a configuration.
 SPREAD: dict[str, Any] = {
+    "defaults": {"retries": 5, "retry_delay": "1s"},
     "execution": "workers",
     "workers": {"per_source": 2, "start_timeout": "2m", "run_timeout": "2m"},
 }
@@ -42,6 +43,10 @@ def environment_of(home: Path) -> dict[str, str]:
         **os.environ,
         "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
         "PREFECT_HOME": str(home / "prefect"),
+        # As the README has it of a server that is to survive its restarts.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+            "prefect.server.concurrency.lease_storage.filesystem"
+        ),
         "DAYBREAK_DEMO_SCALE": "0.01",
     }
 
@@ -62,13 +67,16 @@ class Server:
 
     def start(self) -> None:
         port = str(httpx.URL(self.environment["PREFECT_API_URL"]).port)
-        self._process = subprocess.Popen(
-            [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", port],
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        until(lambda: answers(self.api))
+        log = Path(f"{self.environment['PREFECT_HOME']}.log")
+        with log.open("a") as said:
+            self._process = subprocess.Popen(
+                [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", port],
+                env=self.environment,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+        until(lambda: answers(self.api) or self._process.poll() is not None)
+        assert self._process.poll() is None, log.read_text()
 
     def stop(self) -> None:
         self._process.terminate()

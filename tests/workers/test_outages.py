@@ -16,13 +16,9 @@ TABLE = "t0"
 
 @pytest.fixture
 def environment(environment: dict[str, str]) -> dict[str, str]:
-    """That of a server which forgets no lease when it is restarted, and waits 30 s for one."""
-    of_server = "PREFECT_SERVER_CONCURRENCY"
-    return {
-        **environment,
-        f"{of_server}_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
-        f"{of_server}_INITIAL_DEPLOYMENT_LEASE_DURATION": "30",
-    }
+    """That of a server which waits 30 s for a run that a worker has taken."""
+    soon = {"PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "30"}
+    return environment | soon
 
 
 class Nights:

@@ -1,0 +1,1 @@
+"""The report page: pure functions from the ledger's rows to HTML."""

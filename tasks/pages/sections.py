@@ -1,0 +1,157 @@
+"""The sections of the report, each from rows of one of the ledger's tables.
+
+Tables and sparklines are great_tables', which escapes what they show and draws inline.
+"""
+
+from datetime import datetime
+from html import escape
+from typing import Any
+
+import polars as pl
+from great_tables import GT, nanoplot_options
+
+#: Attempts that a sparkline shows, the newest last.
+SHOWN = 60
+#: Letters of a rule that are shown.
+SAMPLES = 3
+LINE = nanoplot_options(show_data_points=False, show_data_area=False)
+
+
+def glance(runs: pl.DataFrame, checks: pl.DataFrame, letters: pl.DataFrame) -> str:
+    """The last run's verdict, and what needs a person."""
+    if runs.is_empty():
+        return "<p>No run is in the ledger yet.</p>"
+    newest = runs.sort("finished_at")[-1, "run_id"]
+    last = runs.filter(pl.col("run_id") == newest)
+    latest = last.sort("finished_at").unique("table_name", keep="last", maintain_order=True)
+    failed = latest.filter(pl.col("outcome") == "failed")
+    breached = checks.filter((pl.col("run_id") == newest) & pl.col("breached"))
+    opened = letters.filter(pl.col("closed_at").is_null())
+    good = not (len(failed) or len(breached))
+    verdict = "Every table copied, every check met" if good else "Failed"
+    figures = [
+        f"{len(latest) - len(failed):,} of {len(latest):,} tables copied",
+        f"{latest['rows_published'].sum() or 0:,} rows published",
+        f"{len(breached):,} checks breached",
+        f"{len(opened):,} dead letters open",
+    ]
+    told = [*failed["error"].drop_nulls(), *map(_breach, breached.to_dicts())]
+    needs = "".join(f"<li>{escape(each)}</li>" for each in told)
+    return (
+        f'<p class="verdict {"good" if good else "failed"}">{verdict}</p>'
+        f"<p>{' · '.join(figures)}</p>"
+        f"<p>Run {escape(newest)}, ended {_instant(last['finished_at'].max())}.</p>"
+        + (f"<h3>Needs a person</h3><ul>{needs}</ul>" if needs else "")
+    )
+
+
+def _breach(check: dict[str, Any]) -> str:
+    return (
+        f"{check['relation']}: {check['check_name']} is {check['measured']},"
+        f" expected {check['threshold']}"
+    )
+
+
+def _instant(value: Any) -> str:
+    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else ""
+
+
+def tables(runs: pl.DataFrame, now: datetime) -> str:
+    """Each table's last attempts: rows, seconds and dead letters over time, and its age."""
+    if runs.is_empty():
+        return "<p>No table was copied yet.</p>"
+    published = pl.col("outcome") == "published"
+    newest = pl.col("finished_at").filter(published).max()
+    frame = (
+        runs.sort("finished_at")
+        .group_by("table_name")
+        .agg(
+            pl.col("outcome").last().alias("last attempt"),
+            ((pl.lit(now) - newest).dt.total_minutes() / 60).alias("hours old"),
+            pl.col("rows_published").filter(published).last().alias("rows"),
+            pl.col("rows_published").filter(published).tail(SHOWN).alias("rows over time"),
+            pl.col("seconds").filter(published).tail(SHOWN).alias("seconds over time"),
+            pl.col("rows_dead_lettered").filter(published).tail(SHOWN).alias("letters over time"),
+        )
+        .sort("table_name")
+    )
+    over_time = [name for name in frame.columns if name.endswith("over time")]
+    return _shown(frame.rename({"table_name": "table"}), over_time)
+
+
+def checks(results: pl.DataFrame) -> str:
+    """Each check's measurements over time beside its threshold."""
+    if results.is_empty():
+        return "<p>Nothing was measured yet.</p>"
+    frame = (
+        results.sort("measured_at")
+        .group_by("relation", "check_name")
+        .agg(
+            pl.col("measured").last().alias("last"),
+            pl.col("threshold").last(),
+            pl.when(pl.col("breached").last())
+            .then(pl.lit("breached"))
+            .otherwise(pl.lit("met"))
+            .alias("state"),
+            pl.col("measured").tail(SHOWN).alias("over time"),
+        )
+        .sort("relation", "check_name")
+    )
+    return _shown(frame.rename({"check_name": "check"}), ["over time"])
+
+
+def letters(found: pl.DataFrame) -> str:
+    """Open dead letters by table and rule, with the keys and values of a few."""
+    opened = found.filter(pl.col("closed_at").is_null())
+    if opened.is_empty():
+        return "<p>No dead letter is open.</p>"
+    sample = pl.format("{} = {}", "row_key", pl.col("value").fill_null("NULL"))
+    frame = (
+        opened.sort("last_seen", descending=True)
+        .group_by("table_name", "rule", "column_name")
+        .agg(
+            pl.len().alias("open"),
+            pl.col("first_seen").min().dt.strftime("%Y-%m-%d").alias("since"),
+            sample.head(SAMPLES).str.join(", ").alias("such as"),
+        )
+        .sort("open", descending=True)
+    )
+    return _shown(frame.rename({"table_name": "table", "column_name": "column"}))
+
+
+def reconciled(results: pl.DataFrame) -> str:
+    """The last comparison of each table with its source."""
+    if results.is_empty():
+        return "<p>No copy was compared with its source yet: run <code>reconcile</code>.</p>"
+    frame = (
+        results.sort("compared_at")
+        .unique("table_name", keep="last", maintain_order=True)
+        .select(
+            pl.col("table_name").alias("table"),
+            pl.col("compared_at").dt.strftime("%Y-%m-%d %H:%M").alias("compared"),
+            pl.col("rows_source").alias("rows"),
+            pl.col("rows_missing").alias("missing"),
+            pl.col("rows_extra").alias("extra"),
+            pl.col("rows_different").alias("different"),
+            "repaired",
+        )
+        .sort("table")
+    )
+    return _shown(frame)
+
+
+def _plotted(name: str) -> pl.Expr:
+    """Numbers over time as great_tables draws them; it can't draw none."""
+    numbers = pl.col(name).cast(pl.List(pl.Float64)).list.drop_nulls()
+    some = pl.when(numbers.list.len() > 0).then(numbers).otherwise(pl.lit([0.0]))
+    return pl.struct(some.alias("val")).alias(name)
+
+
+def _shown(frame: pl.DataFrame, over_time: list[str] | None = None) -> str:
+    plotted = frame.with_columns(_plotted(name) for name in over_time or [])
+    numbers = [name for name, kind in frame.schema.items() if kind.is_integer()]
+    floats = [name for name, kind in frame.schema.items() if kind.is_float()]
+    table = GT(plotted).fmt_integer(numbers).fmt_number(floats, decimals=1)
+    for name in over_time or []:
+        table = table.fmt_nanoplot(name, options=LINE)
+    return str(table.sub_missing(missing_text="–").as_raw_html())

@@ -1,0 +1,48 @@
+"""The report page after real nights, in a real browser."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.conftest import ON_BOTH, Run, Write, says
+from tests.warehouses import Copy
+
+CHROMIUM = shutil.which("chromium")
+OFFLINE = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--enable-logging=stderr"),
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+)
+
+
+@ON_BOTH
+def test_a_night_writes_the_page_with_the_ledgers_figures(
+    source: psycopg.Connection, config_file: Write, run_daily: Run, warehouse: Copy, tmp_path: Path
+) -> None:
+    source.execute("create table t (id int primary key)")
+    source.execute("insert into t select generate_series(1, 4321)")
+    config = config_file([{"name": "t", "rules": {"range": {"id": {"max": 4300}}}}])
+    done = run_daily("--config", config, "--skip-dbt", cwd=tmp_path)
+    says(done, 0, "report   .daybreak/report/index.html")
+    said = (tmp_path / ".daybreak" / "report" / "index.html").read_text()
+    [(published, dead)] = warehouse("select rows_published, rows_dead_lettered from raw.sync_runs")
+    assert f"{published:,} rows published" in said
+    assert f"{dead} dead letters open" in said
+    if CHROMIUM:
+        opened = in_browser(tmp_path / ".daybreak" / "report" / "index.html", tmp_path)
+        assert f"{published:,} rows published" in opened.stdout
+        assert "CONSOLE" not in opened.stderr
+    elif os.environ.get("CI"):
+        pytest.fail("Chromium is not there: apt-get install chromium")
+
+
+def in_browser(page: Path, home: Path) -> subprocess.CompletedProcess[str]:
+    """What Chromium makes of a page without any network, and what its console said."""
+    command = [str(CHROMIUM), *OFFLINE, f"--user-data-dir={home}/chromium", "--dump-dom"]
+    return subprocess.run(
+        [*command, page.as_uri()], capture_output=True, text=True, timeout=120, check=True
+    )
