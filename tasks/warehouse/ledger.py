@@ -43,9 +43,21 @@ TABLES = {
         "cells_unrepresentable": "varchar",
         "bytes_read": "bigint",
         "seconds": "double",
+        "cpu_seconds": "double",
         "forced": "varchar",
         "error": "varchar",
         "finished_at": "{instant} not null",
+    },
+    # Of Snowflake alone, by the tags of queries; what tables share has no table_name.
+    "sync_costs": {
+        "run_id": "varchar not null",
+        "table_name": "varchar",
+        "step": "varchar",
+        "started_at": "{instant} not null",
+        "statements": "bigint",
+        "warehouse_seconds": "double",
+        "bytes_scanned": "bigint",
+        "credits": "double",
     },
     "dead_letters": {
         "table_name": "varchar not null",
@@ -72,7 +84,7 @@ TABLES = {
     },
 }
 # Of a later version than the table, which may be there already.
-ADDED = {"sync_runs": ["rows_deleted", "cells_unrepresentable", "forced"]}
+ADDED = {"sync_runs": ["rows_deleted", "cells_unrepresentable", "forced", "cpu_seconds"]}
 STAGED_LETTERS = "row_key varchar, rule varchar, column_name varchar, value varchar, record varchar"
 
 # The guard is the last statement of a publish and must touch one row.
