@@ -105,10 +105,6 @@ class Check(Model):
     sql: dict[str, str] = Field({}, description="Named queries that must return no row.")
 
 
-class DeadLetters(Model):
-    path: StorePath = Field(description="Folder, or s3:// or gs:// URL, of dead-letter files.")
-
-
 class Cost(Model):
     """Snowflake's prices, with which runs look up what they cost."""
 
@@ -137,6 +133,10 @@ class Lineage(Model):
         return self
 
 
+class DeadLetters(Model):
+    path: StorePath = Field(description="Folder, or s3:// or gs:// URL, of dead-letter files.")
+
+
 class Notify(Model):
     block: str = Field(description="Name of a Prefect notification block.")
 
@@ -162,16 +162,16 @@ class Config(Model):
     )
 
     @model_validator(mode="after")
-    def _cost_is_snowflakes(self) -> Self:
-        if self.cost and self.warehouse.kind == "duckdb":
-            raise ValueError("expected no cost beside kind: duckdb, which costs CPU seconds alone")
-        return self
-
-    @model_validator(mode="after")
     def _distinct_targets(self) -> Self:
         targets = [table.target.casefold() for table in self.tables]
         if doubled := sorted({name for name in targets if targets.count(name) > 1}):
             raise ValueError(f"expected one table for each copy; {', '.join(doubled)} has several")
+        return self
+
+    @model_validator(mode="after")
+    def _cost_is_snowflakes(self) -> Self:
+        if self.cost and self.warehouse.kind == "duckdb":
+            raise ValueError("expected no cost beside kind: duckdb, which costs CPU seconds alone")
         return self
 
 

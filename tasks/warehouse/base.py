@@ -137,6 +137,9 @@ class Warehouse(Protocol):
     def rows(self, table: str) -> int:
         """Rows of the published copy that are not deleted; 0 when there is none."""
 
+    def usual_rows(self, table: str) -> int | None:
+        """Rows read by the newest attempt that read from a lower bound on and was published."""
+
     def upload(self, staged: Staged, file: StagingFile) -> None:
         """Takes a complete staging file; called by several threads while others are written."""
 
@@ -163,9 +166,6 @@ class Warehouse(Protocol):
 
     def published(self, run_id: str, table: str) -> dict[str, Any] | None:
         """The `sync_runs` row with which this run has published the table, if it has."""
-
-    def usual_rows(self, table: str) -> int | None:
-        """Rows read by the newest attempt that read from a lower bound on and was published."""
 
     def open_letters(self) -> list[OpenLetters]:
         """How many dead letters are open, by table and rule."""

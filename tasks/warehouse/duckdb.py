@@ -103,6 +103,9 @@ class DuckDBWarehouse:
         live = LIVE if "_deleted_at" in columns else "true"
         return int(self.query(f"select count(*) from {self._name(table)} where {live}")[0][0])
 
+    def usual_rows(self, table: str) -> int | None:
+        return self._ledger.usual_rows(table)
+
     def upload(self, staged: Staged, file: StagingFile) -> None:
         """Nothing to do: DuckDB reads the files where they are."""
 
@@ -176,9 +179,6 @@ class DuckDBWarehouse:
 
     def published(self, run_id: str, table: str) -> dict[str, Any] | None:
         return self._ledger.published(run_id, table)
-
-    def usual_rows(self, table: str) -> int | None:
-        return self._ledger.usual_rows(table)
 
     def open_letters(self) -> list[OpenLetters]:
         return self._ledger.open_letters()

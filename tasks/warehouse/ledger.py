@@ -154,6 +154,16 @@ class Ledger:
         )
         return State(*row)
 
+    def usual_rows(self, table: str) -> int | None:
+        """Rows read by the newest attempt that read from a lower bound on and was published."""
+        rows = self._query(
+            f"select rows_read from {self._raw}.sync_runs where table_name = ?"
+            " and outcome = 'published' and lower_bound is not null"
+            " order by finished_at desc limit 1",
+            [table],
+        )
+        return int(rows[0][0]) if rows else None
+
     def tables(self) -> set[str]:
         """Names of the tables that were ever planned, and so of all that were published."""
         return {
@@ -178,16 +188,6 @@ class Ledger:
             [run_id, table],
         )
         return dict(zip(names, rows[0], strict=True)) if rows else None
-
-    def usual_rows(self, table: str) -> int | None:
-        """Rows read by the newest attempt that read from a lower bound on and was published."""
-        rows = self._query(
-            f"select rows_read from {self._raw}.sync_runs where table_name = ?"
-            " and outcome = 'published' and lower_bound is not null"
-            " order by finished_at desc limit 1",
-            [table],
-        )
-        return int(rows[0][0]) if rows else None
 
     def add(self, table: str, rows: list[dict[str, Any]]) -> None:
         """Inserts rows that have the same columns."""

@@ -104,6 +104,9 @@ class SnowflakeWarehouse:
         counted = f"select count(*) from {self._name(table)} where {live}"
         return int(self._run("audit", counted)[0][0])
 
+    def usual_rows(self, table: str) -> int | None:
+        return self._ledger("state").usual_rows(table)
+
     def upload(self, staged: Staged, file: StagingFile) -> None:
         self._staging.upload(staged, file)
 
@@ -164,9 +167,6 @@ class SnowflakeWarehouse:
 
     def published(self, run_id: str, table: str) -> dict[str, Any] | None:
         return self._ledger("state").published(run_id, table)
-
-    def usual_rows(self, table: str) -> int | None:
-        return self._ledger("state").usual_rows(table)
 
     def open_letters(self) -> list[OpenLetters]:
         return self._ledger("letters").open_letters()
