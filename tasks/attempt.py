@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
 
+from tasks.cpu import CpuShare
 from tasks.fields import Policy
 from tasks.logs import log
 from tasks.quality.audit import check
@@ -96,6 +97,7 @@ class Attempt:
     overruled: list[str] = field(default_factory=list)
     id: str = field(default_factory=new_id)
     started: float = field(default_factory=time.monotonic)
+    cpu: CpuShare = field(default_factory=CpuShare)
 
     def __post_init__(self) -> None:
         check_floor(self.snapshot.floor, self.table)
@@ -198,6 +200,7 @@ class Attempt:
             "forced": ". ".join(self.overruled) or None,
             "slice": self.slice,
             "seconds": time.monotonic() - self.started,
+            "cpu_seconds": self.cpu.seconds,
             **figures,
         }
 

@@ -104,8 +104,15 @@ class Check(Model):
     sql: dict[str, str] = Field({}, description="Named queries that must return no row.")
 
 
-class DeadLetters(Model):
-    path: StorePath = Field(description="Folder, or s3:// or gs:// URL, of dead-letter files.")
+class Cost(Model):
+    """Snowflake's prices, with which runs look up what they cost."""
+
+    credit_price: float = Field(gt=0, description="Price of a credit.")
+    currency: str = Field("USD", description="Of the prices and the budget.")
+    monthly_budget: float | None = Field(
+        None, gt=0, description="Warn when a month's credits cost more, or will at their pace."
+    )
+    storage_price: float | None = Field(None, gt=0, description="Price of a TB for a month.")
 
 
 class Workers(Model):
@@ -142,6 +149,10 @@ class Lineage(Model):
         return self
 
 
+class DeadLetters(Model):
+    path: StorePath = Field(description="Folder, or s3:// or gs:// URL, of dead-letter files.")
+
+
 class Notify(Model):
     block: str = Field(
         pattern=r"^[^/]+/[^/]+$",
@@ -165,6 +176,7 @@ class Config(Model):
     dbt: Dbt = Field(Dbt(), description="What dbt builds after the sync.")
     quality: list[Check] = Field([], description="Thresholds that fail the night.")
     dead_letters: DeadLetters | None = Field(None, description="Dead-letter files.")
+    cost: Cost | None = Field(None, description="Snowflake: look up what runs cost.")
     lineage: Lineage | None = Field(None, description="OpenLineage events.")
     notify: Notify | None = Field(None, description="Who is told of a failure.")
     execution: Literal["in_process", "workers"] = Field(
@@ -190,6 +202,12 @@ class Config(Model):
         targets = [table.target.casefold() for table in self.tables]
         if doubled := sorted({name for name in targets if targets.count(name) > 1}):
             raise ValueError(f"expected one table for each copy; {', '.join(doubled)} has several")
+        return self
+
+    @model_validator(mode="after")
+    def _cost_is_snowflakes(self) -> Self:
+        if self.cost and self.warehouse.kind == "duckdb":
+            raise ValueError("expected no cost beside kind: duckdb, which costs CPU seconds alone")
         return self
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from tasks.attempt import Outcome, Prepared
 from tasks.config import Config
+from tasks.cost import Bill
 from tasks.errors import DaybreakError, SyncFailed
 from tasks.table import Table
 from tasks.transform import Built
@@ -35,6 +36,7 @@ class Night:
     failures: dict[str, str] = field(default_factory=dict)
     built: Built | None = None
     verdict: str | None = None
+    bill: Bill | None = None
 
     def settle(self, results: dict[str, Result]) -> None:
         """Sorts what came of the tables."""

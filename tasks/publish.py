@@ -7,6 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.attempt import Attempt, Outcome, Prepared, ledger_row, new_id, outcome_of
+from tasks.cpu import at_work
 from tasks.errors import DaybreakError
 from tasks.logs import log
 from tasks.table import Table
@@ -54,9 +55,13 @@ def withhold(warehouse: Warehouse, prepared: list[Prepared], why: str) -> list[O
 
 @contextmanager
 def recorded(warehouse: Warehouse, attempts: list[Attempt]) -> Iterator[None]:
-    """Keeps a failure of the attempts in the ledger, and drops what they have staged."""
+    """Keeps a failure of the attempts in the ledger, and drops what they have staged.
+
+    The process's CPU time is counted as theirs.
+    """
     try:
-        yield
+        with at_work(attempt.cpu for attempt in attempts):
+            yield
     except BaseException as error:
         for attempt in attempts:
             # The first failure is the one to tell of, even if the warehouse is what failed.

@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 from rich.table import Table
 
+from tasks.cost import bill, bill_lines
 from tasks.night import Night
 from tasks.page import write_page
 from tasks.warehouse.base import OpenLetters
@@ -21,6 +22,7 @@ def report(night: Night) -> None:
     """Prints the summary and keeps it as an artifact of the run, once a table has ended."""
     if not (night.outcomes or night.failures):
         return
+    night.bill = bill(night.settings, night.run_id)
     create_table_artifact(
         [asdict(outcome) for outcome in night.outcomes],
         key="summary",
@@ -62,6 +64,8 @@ def summary(night: Night) -> str:
         console.print(f"dbt      {night.built.models} models and {night.built.tests} tests passed")
     if night.verdict:
         console.print(f"quality  {night.verdict}", highlight=False)
+    for line in bill_lines(night.settings.cost, night.bill) if night.bill else ():
+        console.print(f"cost     {line}", highlight=False, markup=False)
     return text.getvalue().rstrip()
 
 

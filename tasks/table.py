@@ -36,7 +36,10 @@ from tasks.fields import (
 )
 
 #: Tables beside the copies, which none of them may replace.
-LEDGER = {"sync_state", "sync_runs", "dead_letters", "quality_results", "reconcile_results"}
+LEDGER = {
+    *("sync_state", "sync_runs", "sync_costs"),
+    *("dead_letters", "quality_results", "reconcile_results"),
+}
 
 
 class Model(BaseModel):

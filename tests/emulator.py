@@ -15,6 +15,7 @@ committed. What fakesnow 0.12.1 does otherwise than Snowflake is put right here,
   when two sessions do it at once.
 - `_no_binary_lengths` takes the length off a column of BINARY, which it can't read.
 - `_hexadecimal` reads a number from its hexadecimal digits, a format that fakesnow doesn't know.
+- `_no_queries` is what the information schema tells of a user's queries, which it doesn't know.
 - `_null_instants` keeps a NULL timestamp from being read as 1970.
 - `_tried_casts` lets a TRY_CAST to a timestamp be NULL, which is a CAST there.
 - `_created_now` dates tables, which all seem to be of 1970 else, to the moment of asking.
@@ -55,6 +56,11 @@ SKIPPED = [rf"{COMMENT}(?:alter\s+session|grant|revoke)\b"]
 TEMPORARY = re.compile(r"(create\s+or\s+replace\s+)temp(?:orary)?\s+(?=table|view)", re.I)
 BINARY = re.compile(r"\bbinary\(\d+\)")
 HEXADECIMAL = re.compile(r"to_number\((left\(.*?, \d+\)), 'X+'\)")
+OWN_QUERIES = re.compile(
+    r"table\(information_schema\.query_history_by_user\(.*?result_limit => \d+\)\)", re.S
+)
+NO_QUERIES = """(select '' as query_id, '' as query_tag, current_timestamp() as start_time,
+                        0 as execution_time, 0 as bytes_scanned where false)"""
 REMOVE = re.compile(r"\s*remove\s+@(\S+)\s*", re.I)
 MERGE = re.compile(rf"{COMMENT}merge\s+into\b", re.I)
 SNAPSHOT_VALUES = re.compile(rf"(?<=values)\s*\(([^()]*)\)(?={COMMENT};?\s*$)", re.I)
@@ -191,7 +197,7 @@ def _shim_cursor() -> None:
     def shimmed(self: FakeSnowflakeCursor, command: str, *values: Any, **options: Any) -> Any:
         command = _remove(self, _snapshot_values(_permanent(command)))
         command = _no_binary_lengths(command.replace("current_warehouse()", "'DAYBREAK'"))
-        command = _hexadecimal(command)
+        command = _no_queries(_hexadecimal(command))
         outside = _merge_outside(self) if MERGE.match(command) else nullcontext()
         with _as_snowflake_says(), outside:
             return execute(self, command, *values, **options)
@@ -221,6 +227,10 @@ def _snapshot_values(command: str) -> str:
         return f" ({', '.join(f'{source}.{name}' for name in names)})"
 
     return SNAPSHOT_VALUES.sub(qualified, command)
+
+
+def _no_queries(command: str) -> str:
+    return OWN_QUERIES.sub(NO_QUERIES, command)
 
 
 def _remove(cursor: Any, command: str) -> str:

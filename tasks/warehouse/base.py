@@ -140,6 +140,9 @@ class Warehouse(Protocol):
     def rows(self, table: str) -> int:
         """Rows of the published copy that are not deleted; 0 when there is none."""
 
+    def usual_rows(self, table: str) -> int | None:
+        """Rows read by the newest attempt that read from a lower bound on and was published."""
+
     def upload(self, staged: Staged, file: StagingFile) -> None:
         """Takes a complete staging file; called by several threads while others are written."""
 
@@ -169,9 +172,6 @@ class Warehouse(Protocol):
 
     def last_attempt(self, run_id: str, table: str) -> dict[str, Any] | None:
         """The newest `sync_runs` row of this run about the table."""
-
-    def usual_rows(self, table: str) -> int | None:
-        """Rows read by the newest attempt that read from a lower bound on and was published."""
 
     def newest(self, table: str, by: str, most: int) -> list[tuple[Any, ...]]:
         """Rows of one of the ledger's tables, the newest first by one of its instants."""

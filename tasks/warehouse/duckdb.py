@@ -106,6 +106,9 @@ class DuckDBWarehouse:
         live = LIVE if "_deleted_at" in columns else "true"
         return int(self.query(f"select count(*) from {self._name(table)} where {live}")[0][0])
 
+    def usual_rows(self, table: str) -> int | None:
+        return self._ledger.usual_rows(table)
+
     def upload(self, staged: Staged, file: StagingFile) -> None:
         """Nothing to do: DuckDB reads the files where they are."""
 
@@ -182,9 +185,6 @@ class DuckDBWarehouse:
 
     def last_attempt(self, run_id: str, table: str) -> dict[str, Any] | None:
         return self._ledger.last_attempt(run_id, table)
-
-    def usual_rows(self, table: str) -> int | None:
-        return self._ledger.usual_rows(table)
 
     def newest(self, table: str, by: str, most: int) -> list[tuple[Any, ...]]:
         return self._ledger.newest(table, by, most)

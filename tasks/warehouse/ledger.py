@@ -43,11 +43,23 @@ TABLES = {
         "cells_unrepresentable": "varchar",
         "bytes_read": "bigint",
         "seconds": "double",
+        "cpu_seconds": "double",
         "forced": "varchar",
         "error": "varchar",
         # Of a backfill: the one that was published, and as JSON all of them where it was planned.
         "slice": "varchar",
         "finished_at": "{instant} not null",
+    },
+    # Of Snowflake alone, by the tags of queries; what tables share has no table_name.
+    "sync_costs": {
+        "run_id": "varchar not null",
+        "table_name": "varchar",
+        "step": "varchar",
+        "started_at": "{instant} not null",
+        "statements": "bigint",
+        "warehouse_seconds": "double",
+        "bytes_scanned": "bigint",
+        "credits": "double",
     },
     "dead_letters": {
         "table_name": "varchar not null",
@@ -93,7 +105,7 @@ TABLES = {
     },
 }
 # Of a later version than the table, which may be there already.
-ADDED = {"sync_runs": ["rows_deleted", "cells_unrepresentable", "forced", "slice"]}
+ADDED = {"sync_runs": ["rows_deleted", "cells_unrepresentable", "forced", "cpu_seconds", "slice"]}
 STAGED_LETTERS = "row_key varchar, rule varchar, column_name varchar, value varchar, record varchar"
 
 # The guard is the last statement of a publish and must touch one row.
@@ -163,6 +175,16 @@ class Ledger:
         )
         return State(*row)
 
+    def usual_rows(self, table: str) -> int | None:
+        """Rows read by the newest attempt that read from a lower bound on and was published."""
+        rows = self._query(
+            f"select rows_read from {self._raw}.sync_runs where table_name = ?"
+            " and outcome = 'published' and lower_bound is not null"
+            " order by finished_at desc limit 1",
+            [table],
+        )
+        return int(rows[0][0]) if rows else None
+
     def tables(self) -> set[str]:
         """Names of the tables that were ever planned, and so of all that were published."""
         return {
@@ -200,16 +222,6 @@ class Ledger:
         """Whether the attempt's publish is there."""
         found = f"select 1 from {self._raw}.sync_runs where attempt = ? and outcome = 'published'"
         return bool(self._query(found, [attempt]))
-
-    def usual_rows(self, table: str) -> int | None:
-        """Rows read by the newest attempt that read from a lower bound on and was published."""
-        rows = self._query(
-            f"select rows_read from {self._raw}.sync_runs where table_name = ?"
-            " and outcome = 'published' and lower_bound is not null"
-            " order by finished_at desc limit 1",
-            [table],
-        )
-        return int(rows[0][0]) if rows else None
 
     def newest(self, table: str, by: str, most: int) -> list[tuple[Any, ...]]:
         """Rows of one of the ledger's tables, the newest first by one of its instants."""

@@ -107,6 +107,9 @@ class SnowflakeWarehouse:
         counted = f"select count(*) from {self._name(table)} where {live}"
         return int(self._run("audit", counted)[0][0])
 
+    def usual_rows(self, table: str) -> int | None:
+        return self._ledger("state").usual_rows(table)
+
     def upload(self, staged: Staged, file: StagingFile) -> None:
         self._staging.upload(staged, file)
 
@@ -170,9 +173,6 @@ class SnowflakeWarehouse:
 
     def last_attempt(self, run_id: str, table: str) -> dict[str, Any] | None:
         return self._ledger("state").last_attempt(run_id, table)
-
-    def usual_rows(self, table: str) -> int | None:
-        return self._ledger("state").usual_rows(table)
 
     def newest(self, table: str, by: str, most: int) -> list[tuple[Any, ...]]:
         return self._ledger("report").newest(table, by, most)

@@ -108,18 +108,19 @@ def test_a_merge_finds_rows_and_letters_whatever_the_type_of_their_key(
     ]
 
 
-def test_a_ledger_of_an_earlier_version_gets_the_columns_it_lacks(
-    warehouse: Copy, stage: Stage
-) -> None:
+def test_a_ledger_of_an_earlier_version_gets_what_it_lacks(warehouse: Copy, stage: Stage) -> None:
     with opened(warehouse) as session:
         session.prepare()
-    warehouse.change("alter table raw.sync_runs drop column rows_deleted")
+    for column in ("rows_deleted", "cpu_seconds"):
+        warehouse.change(f"alter table raw.sync_runs drop column {column}")
+    warehouse.change("drop table raw.sync_costs")
     with opened(warehouse) as session:
         session.prepare()
         publication = stage(session, [(1, "a")])
-        record = {**publication.record, "rows_deleted": 3}
+        record = {**publication.record, "rows_deleted": 3, "cpu_seconds": 1.5}
         assert session.publish([replace(publication, record=record)])
-    assert warehouse("select rows_deleted from raw.sync_runs") == [(3,)]
+    assert warehouse("select rows_deleted, cpu_seconds from raw.sync_runs") == [(3, 1.5)]
+    assert warehouse("select * from raw.sync_costs") == []
 
 
 def test_an_empty_table_is_published_and_rises_in_time(warehouse: Copy, stage: Stage) -> None:
