@@ -46,7 +46,7 @@ class LiveLines(logging.Handler):
             BarColumn(bar_width=10),
             TextColumn("{task.fields[reading]}"),
             console=Terminal(markup=False, emoji=False, highlight=False),
-            refresh_per_second=4,
+            refresh_per_second=2,
             transient=True,
         )
 

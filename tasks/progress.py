@@ -20,7 +20,7 @@ from slugify import slugify
 
 from tasks.logs import live_bars, log
 
-BAR_SECONDS, LINE_SECONDS, ARTIFACT_SECONDS = 0.25, 2.0, 3.0
+BAR_SECONDS, LINE_SECONDS, ARTIFACT_SECONDS = 0.5, 2.0, 5.0
 #: How long the end of a reading may wait for the last word to its artifact.
 ANSWER_SECONDS = 5.0
 

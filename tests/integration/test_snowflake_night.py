@@ -14,6 +14,7 @@ import yaml
 from tasks.server import STARTUP_SECONDS
 from tasks.source import demo
 from tasks.transform import PROJECT
+from tests.assets import related, told
 from tests.conftest import ROOT, Run, SetVariables, Write, WriteKey, says
 from tests.dialect import not_snowflake, ours
 from tests.emulator import Account, Emulator
@@ -93,6 +94,10 @@ def test_two_nights_run_whole_and_a_third_fails_and_no_secret_is_written_anywher
     says(first, 0, "13 models and 44 tests passed", "quality  PASSED")
     [(orders,)] = snowflake.query("select count(*) from mart.orders")
     assert orders == 2000
+    database = f"snowflake://{snowflake.database}"
+    [built] = told(kept_server, f"{database}/staging/stg_orders")
+    assert related(built, "asset") == {f"{database}/raw/orders"}, "our copy's own key"
+    assert told(kept_server, f"{database}/raw/orders")
 
     demo.pass_a_day(shop, bad=False)
     blocks = {"source": {"block": "app-db"}, "warehouse": {"kind": "snowflake", "block": "sf"}}
