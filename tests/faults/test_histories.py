@@ -35,7 +35,7 @@ SOME = settings(
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
-MANY = settings(SOME, max_examples=200, stateful_step_count=40, derandomize=False)
+MANY = settings(SOME, max_examples=60, stateful_step_count=40, derandomize=False)
 # A mistake that is found is not looked for in shorter histories.
 FIND = settings(SOME, max_examples=40, phases=[Phase.generate], report_multiple_bugs=False)
 Follow = Callable[[str, settings], None]

@@ -23,7 +23,10 @@ from tests.workers.conftest import (
     until,
 )
 
-pytestmark = pytest.mark.parametrize("warehouse", ["snowflake"], indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("warehouse", ["snowflake"], indirect=True),
+    pytest.mark.timeout(900),
+]
 
 
 @pytest.fixture

@@ -9,7 +9,10 @@ import pytest
 from tests.conftest import Write
 from tests.workers.conftest import Deployed, Server, StartWorker, found, until
 
-pytestmark = pytest.mark.parametrize("warehouse", ["snowflake"], indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("warehouse", ["snowflake"], indirect=True),
+    pytest.mark.timeout(900),
+]
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 TABLE = "t0"
 
@@ -60,6 +63,7 @@ def nights(deployed: Deployed, config_file: Write) -> Nights:
     return Nights(deployed, config_file)
 
 
+@pytest.mark.long
 def test_of_three_nights_that_fell_due_in_an_outage_only_the_newest_works(
     deployed: Deployed, nights: Nights, start_worker: StartWorker
 ) -> None:
