@@ -84,17 +84,32 @@ def test_a_cursor_that_a_trigger_moves_is_chosen_with_what_speaks_for_and_agains
     assert "cursor created_at: for it an index; against it tells when a row was made" in told
 
 
-def test_a_cursor_without_zone_gets_the_servers_and_a_lag_over_its_clock_changes(
-    source: psycopg.Connection, analyzed: Analyze, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("server", "kind", "chosen"),
+    [
+        ({"zone": "Europe/Berlin"}, "timestamp", {"cursor_timezone": "Europe/Berlin", "lag": "1h"}),
+        ({"zone": "Asia/Kolkata"}, "timestamp", {"cursor_timezone": "Asia/Kolkata"}),
+        ({"standby": True}, "timestamptz", {"lag": "1h"}),
+        ({"sees_all": False}, "timestamptz", {"lag": "1h"}),
+    ],
+)
+def test_a_cursor_gets_the_zone_and_the_lag_that_its_server_makes_necessary(
+    server: dict[str, Any],
+    kind: str,
+    chosen: dict[str, str],
+    source: psycopg.Connection,
+    analyzed: Analyze,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    source.execute("create table t (id int primary key, updated_at timestamp)")
-    berlin = survey.server
-    monkeypatch.setattr(
-        "tasks.analyze.server", lambda session: replace(berlin(session), zone="Europe/Berlin")
-    )
-    chosen = settings(analyzed()["t"])
-    assert chosen["cursor_timezone"] == "Europe/Berlin"
-    assert chosen["lag"] == "1h"
+    source.execute(f"create table t (id int primary key, updated_at {kind})".encode())
+    real = survey.server
+    monkeypatch.setattr("tasks.analyze.server", lambda session: replace(real(session), **server))
+    assert settings(analyzed()["t"]) == {
+        "name": "t",
+        "mode": "incremental",
+        "cursor": "updated_at",
+        **chosen,
+    }
 
 
 @pytest.mark.parametrize(

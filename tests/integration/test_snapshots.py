@@ -13,6 +13,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from tasks.analyze import analyze
+from tasks.config import Config
 from tasks.errors import ConfigError, PermanentError
 from tasks.source import embedded
 from tests.conftest import ROOT, Sync
@@ -76,6 +78,14 @@ def test_a_standby_needs_a_lag_that_somebody_wrote_and_is_read_like_any_source(
     for _ in range(2):
         sync({**BY_CURSOR, "lag": "1h"}, url=standby_url)
     assert copied(warehouse) == 1000
+
+
+def test_a_standby_is_analysed_and_said_to_be_one(standby_url: str) -> None:
+    config = Config.model_validate({"source": {"url": standby_url}, "tables": [{"name": "any"}]})
+    found = analyze.fn(config, None, whole=False)
+    assert "a standby" in found.about
+    [table] = found.advices
+    assert table.settings == {"name": "t", "mode": "full_refresh"}
 
 
 def test_a_table_behind_a_balancer_is_one_instant_of_one_server_and_the_log_says_so(
