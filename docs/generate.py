@@ -21,10 +21,17 @@ from tasks.fields import EVERY, UNITS
 from tasks.source.catalog import Column
 from tasks.transfer.types import BASE, TEXTS, field_of
 from tasks.warehouse import duckdb_names, snowflake_names
+from tasks.warehouse.tables import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "deployments" / "tables.schema.json"
 README = ROOT / "README.md"
+LEDGER = Path(__file__).with_name("ledger.md")
+LEDGER_INTRODUCTION = """
+Tables in the raw schema that every run writes, beside the copies; on DuckDB and Snowflake alike.
+They are for users too: columns are only ever added, and none changes its meaning. The README has
+queries. Generated from `tasks/warehouse/tables.py`.
+"""
 VARIABLE = r"^\$\{\w+(:-[^}]*)?\}$"
 ISO_DURATION = re.compile(r"P(\d+D)?T?(\d+H)?(\d+M)?(\d+S)?")
 # How the settings of several are called.
@@ -159,6 +166,18 @@ def _as_written(node: Any, default: bool = False) -> Any:
     return written
 
 
+def ledger() -> str:
+    """docs/ledger.md: every column of the ledger's tables."""
+    parts = ["# The ledger\n", LEDGER_INTRODUCTION]
+    for table, columns in COLUMNS.items():
+        rows = [
+            (f"`{name}`", kind.replace("{instant}", "timestamptz"), meaning)
+            for name, (kind, meaning) in columns.items()
+        ]
+        parts.append(f"\n## {table}\n\n{_table(('column', 'type', 'meaning'), rows)}\n")
+    return "".join(parts)
+
+
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join(
@@ -181,6 +200,7 @@ def main() -> None:
     POOLS.mkdir(exist_ok=True)
     for kind in DEFAULTS:
         (POOLS / f"{kind}.json").write_text(template(kind), encoding="utf-8")
+    LEDGER.write_text(ledger(), encoding="utf-8")
     README.write_text(readme(README.read_text(encoding="utf-8")), encoding="utf-8")
 
 

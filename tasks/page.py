@@ -12,7 +12,7 @@ from tasks.connect import open_warehouse
 from tasks.errors import DaybreakError
 from tasks.logs import log
 from tasks.pages.page import LedgerRows, page
-from tasks.warehouse.ledger import TABLES
+from tasks.warehouse.tables import TABLES
 
 PAGE = Path(".daybreak/report/index.html")
 #: Rows of each of the ledger's tables that the page is made from, the newest.
@@ -31,6 +31,7 @@ def write_page(config: Config) -> Path | None:
                         ("quality_results", "measured_at"),
                         ("dead_letters", "last_seen"),
                         ("reconcile_results", "compared_at"),
+                        ("sync_costs", "started_at"),
                     )
                 )
             )

@@ -34,6 +34,7 @@ class LedgerRows:
     checks: pl.DataFrame
     letters: pl.DataFrame
     reconciled: pl.DataFrame
+    costs: pl.DataFrame
 
 
 def page(rows: LedgerRows, now: datetime) -> str:
@@ -48,6 +49,7 @@ def page(rows: LedgerRows, now: datetime) -> str:
         "Quality": sections.checks(rows.checks),
         "Dead letters": sections.letters(rows.letters),
         "Compared with the source": sections.reconciled(rows.reconciled),
+        "Cost": sections.cost(rows.costs),
     }
     body = "\n".join(
         f'<section aria-labelledby="s{number}"><h2 id="s{number}">{title}</h2>{part}</section>'

@@ -69,6 +69,7 @@ def tables(runs: pl.DataFrame, now: datetime) -> str:
             pl.col("outcome").last().alias("last attempt"),
             ((pl.lit(now) - newest).dt.total_minutes() / 60).alias("hours old"),
             pl.col("rows_published").filter(published).last().alias("rows"),
+            pl.col("cpu_seconds").filter(published).last().alias("CPU s"),
             pl.col("rows_published").filter(published).tail(SHOWN).alias("rows over time"),
             pl.col("seconds").filter(published).tail(SHOWN).alias("seconds over time"),
             pl.col("rows_dead_lettered").filter(published).tail(SHOWN).alias("letters over time"),
@@ -136,6 +137,23 @@ def reconciled(results: pl.DataFrame) -> str:
             "repaired",
         )
         .sort("table")
+    )
+    return _shown(frame)
+
+
+def cost(steps: pl.DataFrame) -> str:
+    """What each table's queries cost Snowflake, the dearest first."""
+    if steps.is_empty():
+        return "<p>No cost of a warehouse is known; CPU seconds stand beside the tables.</p>"
+    frame = (
+        steps.group_by(pl.col("table_name").fill_null("shared, such as dbt").alias("table"))
+        .agg(
+            pl.col("run_id").n_unique().alias("runs"),
+            pl.col("warehouse_seconds").sum().alias("seconds"),
+            (pl.col("bytes_scanned").sum() / 1e9).alias("GB scanned"),
+            pl.col("credits").sum().alias("credits"),
+        )
+        .sort("credits", "seconds", descending=True)
     )
     return _shown(frame)
 

@@ -9,103 +9,10 @@ from typing import Any
 
 from tasks.transfer.slices import Slice
 from tasks.warehouse.base import OpenLetters, Publication, Query, State
+from tasks.warehouse.tables import ADDED, TABLES
 
 InSlices = Callable[[list[Slice]], tuple[str, list[Any]]]
 
-# `{instant}` is the warehouse's timestamp with time zone.
-TABLES = {
-    "sync_state": {
-        "table_name": "varchar not null primary key",
-        "version": "bigint not null",
-        "watermark": "varchar",
-        "fingerprint": "varchar",
-        "synced_at": "{instant}",
-        "run_id": "varchar",
-    },
-    "sync_runs": {
-        "run_id": "varchar not null",
-        "table_name": "varchar not null",
-        "attempt": "varchar not null",
-        "outcome": "varchar not null",
-        "mode": "varchar",
-        "snapshot_id": "varchar",
-        "snapshot_lsn": "varchar",
-        "snapshot_at": "{instant}",
-        "lower_bound": "varchar",
-        "watermark": "varchar",
-        "rows_read": "bigint",
-        "rows_staged": "bigint",
-        "rows_published": "bigint",
-        "rows_dead_lettered": "bigint",
-        "rows_deleted": "bigint",
-        "cells_coerced": "bigint",
-        # As JSON: {"amount": {"null": 3}, "paid_at": {"dead_letter": 1}}.
-        "cells_unrepresentable": "varchar",
-        "bytes_read": "bigint",
-        "seconds": "double",
-        "cpu_seconds": "double",
-        "forced": "varchar",
-        "error": "varchar",
-        # Of a backfill: the one that was published, and as JSON all of them where it was planned.
-        "slice": "varchar",
-        "finished_at": "{instant} not null",
-    },
-    # Of Snowflake alone, by the tags of queries; what tables share has no table_name.
-    "sync_costs": {
-        "run_id": "varchar not null",
-        "table_name": "varchar",
-        "step": "varchar",
-        "started_at": "{instant} not null",
-        "statements": "bigint",
-        "warehouse_seconds": "double",
-        "bytes_scanned": "bigint",
-        "credits": "double",
-    },
-    "dead_letters": {
-        "table_name": "varchar not null",
-        "row_key": "varchar not null",
-        "rule": "varchar not null",
-        "column_name": "varchar not null",
-        "value": "varchar",
-        "record": "varchar",
-        "previous_version_kept": "boolean not null",
-        "first_seen": "{instant} not null",
-        "first_run_id": "varchar not null",
-        "last_seen": "{instant} not null",
-        "last_run_id": "varchar not null",
-        "closed_at": "{instant}",
-    },
-    "quality_results": {
-        "run_id": "varchar not null",
-        "relation": "varchar not null",
-        "check_name": "varchar not null",
-        "measured": "double",
-        "threshold": "varchar",
-        "breached": "boolean not null",
-        "measured_at": "{instant} not null",
-    },
-    "reconcile_results": {
-        "run_id": "varchar not null",
-        "table_name": "varchar not null",
-        "snapshot_id": "varchar not null",
-        "snapshot_at": "{instant} not null",
-        "rows_source": "bigint",
-        "rows_copied": "bigint",
-        "parts_differing": "bigint",
-        "rows_missing": "bigint",
-        "rows_extra": "bigint",
-        "rows_different": "bigint",
-        "repaired": "boolean not null",
-        # As JSON, the first of them: [{"what": "missing", "key": "{\"id\": \"7\"}", ...}].
-        "differences": "varchar",
-        "left_out": "varchar",
-        "open_letters": "bigint",
-        "seconds": "double",
-        "compared_at": "{instant} not null",
-    },
-}
-# Of a later version than the table, which may be there already.
-ADDED = {"sync_runs": ["rows_deleted", "cells_unrepresentable", "forced", "cpu_seconds", "slice"]}
 STAGED_LETTERS = "row_key varchar, rule varchar, column_name varchar, value varchar, record varchar"
 
 # The guard is the last statement of a publish and must touch one row.

@@ -1,6 +1,7 @@
 """The report page after real nights, in a real browser."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.conftest import ON_BOTH, Run, Write, says
+from tests.conftest import ON_BOTH, ROOT, Night, Run, Write, says
 from tests.warehouses import Copy
 
 CHROMIUM = shutil.which("chromium")
@@ -38,6 +39,18 @@ def test_a_night_writes_the_page_with_the_ledgers_figures(
         assert "CONSOLE" not in opened.stderr
     elif os.environ.get("CI"):
         pytest.fail("Chromium is not there: apt-get install chromium")
+
+
+def test_every_query_of_the_readme_runs_after_a_night(
+    source: psycopg.Connection, config_file: Write, night: Night, warehouse: Copy
+) -> None:
+    source.execute("create table t (id int primary key)")
+    night(config_file([{"name": "t"}]))
+    blocks = re.findall(r"```sql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    queries = [each for each in ";".join(blocks).split(";") if "select" in each]
+    assert len(queries) >= 5
+    for query in queries:
+        warehouse(query)
 
 
 def in_browser(page: Path, home: Path) -> subprocess.CompletedProcess[str]:

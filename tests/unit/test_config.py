@@ -8,7 +8,8 @@ import pytest
 
 from tasks.config import Config, load_config
 from tasks.errors import ConfigError
-from tasks.table import Breaker, Table
+from tasks.table import LEDGER, Breaker, Table
+from tasks.warehouse.tables import COLUMNS
 
 SECRET = "hunter2"
 SOURCE = f"source: {{url: 'postgresql://app:{SECRET}@db/shop'}}\n"
@@ -272,6 +273,10 @@ def test_a_time_zone_that_nobody_knows_is_refused(load: Load, path: Path, zone: 
 )
 def test_a_lag_covers_what_clocks_are_set_back(load: Load, zone: str, lag: str) -> None:
     load(SOURCE + INCREMENTAL + f"  cursor_timezone: {zone}\n  lag: {lag}\n")
+
+
+def test_no_copy_replaces_a_table_of_the_ledger() -> None:
+    assert set(COLUMNS) == LEDGER
 
 
 @pytest.mark.parametrize("second", ["users", "crm.users"])

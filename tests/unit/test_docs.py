@@ -22,6 +22,10 @@ def test_the_readme_is_what_make_docs_writes() -> None:
     assert text == generate.readme(text)
 
 
+def test_the_ledger_is_described_as_make_docs_writes_it() -> None:
+    assert generate.LEDGER.read_text(encoding="utf-8") == generate.ledger()
+
+
 def test_a_readme_without_markers_is_refused() -> None:
     with pytest.raises(ValueError, match="generated: settings"):
         generate.readme("# Daybreak\n")

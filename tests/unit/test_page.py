@@ -8,7 +8,7 @@ import pytest
 
 from tasks.page import _frame
 from tasks.pages.page import LedgerRows, page
-from tasks.warehouse.ledger import TABLES
+from tasks.warehouse.tables import TABLES
 
 NOW = datetime(2026, 1, 31, 3, tzinfo=UTC)
 HOSTILE = '<script>alert("x")</script>'
@@ -37,6 +37,7 @@ def shown(
     checks: list[dict[str, Any]] | None = None,
     letters: list[dict[str, Any]] | None = None,
     reconciled: list[dict[str, Any]] | None = None,
+    costs: list[dict[str, Any]] | None = None,
 ) -> str:
     return page(
         LedgerRows(
@@ -44,6 +45,7 @@ def shown(
             rows("quality_results", *(checks or [])),
             rows("dead_letters", *(letters or [])),
             rows("reconcile_results", *(reconciled or [])),
+            rows("sync_costs", *(costs or [])),
         ),
         NOW,
     )
@@ -109,6 +111,13 @@ def test_open_letters_are_counted_by_rule_with_samples_and_closed_ones_left_out(
 def test_the_newest_comparison_of_each_table_is_shown() -> None:
     compared = {"table_name": "orders", "rows_different": 3, "compared_at": NOW, "repaired": True}
     assert ">3<" in shown([run()], reconciled=[compared])
+
+
+def test_costs_are_summed_by_table_and_what_tables_share_is_said_so() -> None:
+    step = {"run_id": "r", "table_name": "orders", "started_at": NOW, "credits": 0.25}
+    said = shown([run()], costs=[step, step, {**step, "table_name": None, "credits": 4.0}])
+    assert ">0.5<" in said
+    assert "shared, such as dbt" in said
 
 
 @pytest.mark.parametrize("name", ["table_name", "error", "run_id"])
