@@ -32,6 +32,7 @@ def write_page(config: Config) -> Path | None:
                         ("dead_letters", "last_seen"),
                         ("reconcile_results", "compared_at"),
                         ("sync_costs", "started_at"),
+                        ("dbt_results", "finished_at"),
                     )
                 )
             )

@@ -38,7 +38,7 @@ from tasks.fields import (
 #: Tables beside the copies, which none of them may replace.
 LEDGER = {
     *("sync_state", "sync_runs", "sync_costs"),
-    *("dead_letters", "quality_results", "reconcile_results"),
+    *("dead_letters", "quality_results", "dbt_results", "reconcile_results"),
 }
 
 

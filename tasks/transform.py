@@ -7,7 +7,9 @@ import sys
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import cloudpickle
 from prefect import task
@@ -18,6 +20,7 @@ from prefect.settings import get_current_settings
 
 from tasks.blocks import snowflake_login
 from tasks.config import Config, Warehouse
+from tasks.connect import open_warehouse
 from tasks.dbt_process import Request
 from tasks.errors import TransformFailed
 from tasks.locks import ALONE, locked
@@ -59,7 +62,9 @@ def build(config: Config, full_refresh: bool) -> Built:
                 f"dbt stopped before it built anything: {_last_words(said)}",
                 remedy="Run `dbt debug` in dbt/ and mend what it names.",
             )
-        built = judge(json.loads(RESULTS.read_text()))
+        results = json.loads(RESULTS.read_text())
+    _keep(config, results)
+    built = judge(results)
     if built == Built(0, 0, []):
         raise TransformFailed(
             f"dbt built nothing: {config.dbt.select or 'the project'} has no model.",
@@ -74,7 +79,25 @@ def build(config: Config, full_refresh: bool) -> Built:
     return built
 
 
-def judge(results: dict[str, list[dict[str, str]]]) -> Built:
+def _keep(config: Config, results: dict[str, list[dict[str, Any]]]) -> None:
+    """Keeps in the ledger how each node ended."""
+    now, run = datetime.now(UTC), flow_run.root_flow_run_id
+    rows = [
+        {
+            "run_id": run,
+            "node": result["unique_id"],
+            "status": result["status"],
+            "seconds": result["execution_time"],
+            "message": None if result["status"] in PASSED else result["message"],
+            "finished_at": now,
+        }
+        for result in results["results"]
+    ]
+    with open_warehouse(config, run=run, step="transform") as warehouse:
+        warehouse.store_built(rows)
+
+
+def judge(results: dict[str, list[dict[str, Any]]]) -> Built:
     """Counts what passed and names what failed; what was skipped only follows from that."""
     passed: Counter[str] = Counter()
     failed = []

@@ -35,6 +35,7 @@ class LedgerRows:
     letters: pl.DataFrame
     reconciled: pl.DataFrame
     costs: pl.DataFrame
+    built: pl.DataFrame
 
 
 def page(rows: LedgerRows, now: datetime) -> str:
@@ -49,6 +50,9 @@ def page(rows: LedgerRows, now: datetime) -> str:
         "Quality": sections.checks(rows.checks),
         "Dead letters": sections.letters(rows.letters),
         "Compared with the source": sections.reconciled(rows.reconciled),
+        "Schema changes": sections.changes(rows.runs),
+        "Slowest steps of the last run": sections.slowest(rows.runs, rows.built),
+        "dbt": sections.built(rows.built),
         "Cost": sections.cost(rows.costs),
     }
     body = "\n".join(

@@ -14,6 +14,8 @@ from great_tables import GT, nanoplot_options
 SHOWN = 60
 #: Letters of a rule that are shown.
 SAMPLES = 3
+#: Steps of the last run that are shown.
+SLOWEST = 15
 LINE = nanoplot_options(show_data_points=False, show_data_area=False)
 
 
@@ -139,6 +141,42 @@ def reconciled(results: pl.DataFrame) -> str:
         .sort("table")
     )
     return _shown(frame)
+
+
+def changes(runs: pl.DataFrame) -> str:
+    """How the sources' shapes changed, the newest first."""
+    changed = runs.filter(pl.col("changes").is_not_null() & (pl.col("outcome") == "published"))
+    if changed.is_empty():
+        return "<p>No source changed its shape.</p>"
+    frame = changed.sort("finished_at", descending=True).head(SHOWN)
+    when = pl.col("finished_at").dt.strftime("%Y-%m-%d %H:%M").alias("published")
+    return _shown(frame.select(when, pl.col("table_name").alias("table"), "changes"))
+
+
+def built(nodes: pl.DataFrame) -> str:
+    """dbt's models and tests of the last build, the slowest first."""
+    if nodes.is_empty():
+        return "<p>dbt has built nothing yet.</p>"
+    newest = nodes.sort("finished_at")[-1, "run_id"]
+    last = nodes.filter(pl.col("run_id") == newest).sort("seconds", descending=True)
+    parts = pl.col("node").str.split(".")
+    kind, name = parts.list.first().alias("kind"), parts.list.get(2).alias("name")
+    return _shown(last.select(kind, name, "status", "seconds"))
+
+
+def slowest(runs: pl.DataFrame, nodes: pl.DataFrame) -> str:
+    """What the last run spent most of its time on."""
+    if runs.is_empty():
+        return "<p>No run is in the ledger yet.</p>"
+    newest = runs.sort("finished_at")[-1, "run_id"]
+    tables = runs.select("run_id", pl.col("table_name").alias("step"), "seconds")
+    models = nodes.select("run_id", pl.col("node").alias("step"), "seconds")
+    steps = pl.concat([tables, models]).filter(pl.col("run_id") == newest).drop("run_id")
+    frame = steps.sort("seconds", descending=True, nulls_last=True).head(SLOWEST)
+    bars = GT(frame.with_columns(pl.col("seconds").fill_null(0))).fmt_nanoplot(
+        "seconds", plot_type="bar"
+    )
+    return str(bars.as_raw_html())
 
 
 def cost(steps: pl.DataFrame) -> str:

@@ -194,5 +194,8 @@ class Warehouse(Protocol):
     def store_quality(self, rows: list[dict[str, Any]]) -> None:
         """Adds measurements to `quality_results`."""
 
+    def store_built(self, rows: list[dict[str, Any]]) -> None:
+        """Adds the ends of dbt's nodes to `dbt_results`."""
+
     def store_reconciled(self, rows: list[dict[str, Any]]) -> None:
         """Adds comparisons to `reconcile_results`."""

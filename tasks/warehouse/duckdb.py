@@ -209,6 +209,9 @@ class DuckDBWarehouse:
     def store_quality(self, rows: list[dict[str, Any]]) -> None:
         self._ledger.add("quality_results", rows)
 
+    def store_built(self, rows: list[dict[str, Any]]) -> None:
+        self._ledger.add("dbt_results", rows)
+
     def store_reconciled(self, rows: list[dict[str, Any]]) -> None:
         self._ledger.add("reconcile_results", rows)
 

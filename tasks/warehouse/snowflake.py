@@ -196,6 +196,9 @@ class SnowflakeWarehouse:
     def store_quality(self, rows: list[dict[str, Any]]) -> None:
         self._ledger("measure").add("quality_results", rows)
 
+    def store_built(self, rows: list[dict[str, Any]]) -> None:
+        self._ledger("transform").add("dbt_results", rows)
+
     def store_reconciled(self, rows: list[dict[str, Any]]) -> None:
         self._ledger("reconcile").add("reconcile_results", rows)
 

@@ -42,6 +42,7 @@ COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
         "seconds": ("double", "wall time of the attempt"),
         "cpu_seconds": ("double", "its share of the process' CPU time"),
         "forced": ("varchar", "what the breaker said of a publish that was forced"),
+        "changes": ("varchar", "how the source's shape had changed, in words"),
         "error": ("varchar", "why it failed, with the remedy"),
         "slice": ("varchar", "of a backfill: the slice, or all of them as JSON where planned"),
         "finished_at": ("{instant} not null", "when it ended"),
@@ -79,6 +80,14 @@ COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
         "breached": ("boolean not null", "whether it failed the run"),
         "measured_at": ("{instant} not null", "when"),
     },
+    "dbt_results": {
+        "run_id": ("varchar not null", "the flow run"),
+        "node": ("varchar not null", "dbt's unique id of a model, snapshot, seed or test"),
+        "status": ("varchar not null", "dbt's word for how it ended"),
+        "seconds": ("double", "how long it took"),
+        "message": ("varchar", "why it failed"),
+        "finished_at": ("{instant} not null", "when the build ended"),
+    },
     "reconcile_results": {
         "run_id": ("varchar not null", "the flow run"),
         "table_name": ("varchar not null", "the copy's name"),
@@ -107,5 +116,12 @@ TABLES = {
 }
 #: Of a later version than the table, which may be there already.
 ADDED = {
-    "sync_runs": ["rows_deleted", "cells_unrepresentable", "forced", "cpu_seconds", "slice"],
+    "sync_runs": [
+        "rows_deleted",
+        "cells_unrepresentable",
+        "forced",
+        "cpu_seconds",
+        "slice",
+        "changes",
+    ],
 }

@@ -38,6 +38,7 @@ def shown(
     letters: list[dict[str, Any]] | None = None,
     reconciled: list[dict[str, Any]] | None = None,
     costs: list[dict[str, Any]] | None = None,
+    built: list[dict[str, Any]] | None = None,
 ) -> str:
     return page(
         LedgerRows(
@@ -46,6 +47,7 @@ def shown(
             rows("dead_letters", *(letters or [])),
             rows("reconcile_results", *(reconciled or [])),
             rows("sync_costs", *(costs or [])),
+            rows("dbt_results", *(built or [])),
         ),
         NOW,
     )
@@ -111,6 +113,27 @@ def test_open_letters_are_counted_by_rule_with_samples_and_closed_ones_left_out(
 def test_the_newest_comparison_of_each_table_is_shown() -> None:
     compared = {"table_name": "orders", "rows_different": 3, "compared_at": NOW, "repaired": True}
     assert ">3<" in shown([run()], reconciled=[compared])
+
+
+def test_schema_changes_are_shown_with_their_table() -> None:
+    said = shown([run(changes="the column note was added")])
+    assert "the column note was added" in said
+
+
+def test_the_nodes_of_the_last_build_are_shown_with_their_time() -> None:
+    node = {"run_id": "run 0", "node": "model.shop.orders", "status": "success", "seconds": 2.5}
+    older = {**node, "run_id": "run 1", "node": "model.shop.gone"}
+    said = shown(
+        [run()],
+        built=[
+            {**node, "finished_at": NOW},
+            {**older, "finished_at": NOW - timedelta(days=1)},
+        ],
+    )
+    assert ">orders<" in said
+    assert ">2.5<" in said
+    assert "model.shop.orders" in said
+    assert "gone" not in said
 
 
 def test_costs_are_summed_by_table_and_what_tables_share_is_said_so() -> None:
