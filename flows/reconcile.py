@@ -88,7 +88,7 @@ def _reconciled(night: Night, planned: Plan, table: Table, repair: bool) -> Reco
             attempt = repair_of(found, night.run_id, state)
             [outcome] = publish(warehouse, [prepare(settings, source, warehouse, attempt)])
             found = replace(found, repaired=outcome.outcome == "published")
-        warehouse.store_reconciled([found.record(night.run_id, table.target)])
+        warehouse.add("reconcile_results", [found.record(night.run_id, table.target)])
         return found
 
 

@@ -37,7 +37,8 @@ def measure(warehouse: Warehouse, check: Check, run_id: str) -> list[Measurement
             f"quality of {check.relation} can't be measured: {error.message}",
             remedy="Correct the relation, column or query under quality.",
         ) from None
-    warehouse.store_quality(
+    warehouse.add(
+        "quality_results",
         [
             {
                 "run_id": run_id,
@@ -49,6 +50,6 @@ def measure(warehouse: Warehouse, check: Check, run_id: str) -> list[Measurement
                 "measured_at": now,
             }
             for each in measurements
-        ]
+        ],
     )
     return measurements

@@ -94,7 +94,7 @@ def _keep(config: Config, results: dict[str, list[dict[str, Any]]]) -> None:
         for result in results["results"]
     ]
     with open_warehouse(config, run=run, step="transform") as warehouse:
-        warehouse.store_built(rows)
+        warehouse.add("dbt_results", rows)
 
 
 def judge(results: dict[str, list[dict[str, Any]]]) -> Built:

@@ -191,11 +191,5 @@ class Warehouse(Protocol):
     def query(self, statement: str, parameters: list[Any] | None = None) -> list[Row]:
         """Runs one statement and returns its rows."""
 
-    def store_quality(self, rows: list[dict[str, Any]]) -> None:
-        """Adds measurements to `quality_results`."""
-
-    def store_built(self, rows: list[dict[str, Any]]) -> None:
-        """Adds the ends of dbt's nodes to `dbt_results`."""
-
-    def store_reconciled(self, rows: list[dict[str, Any]]) -> None:
-        """Adds comparisons to `reconcile_results`."""
+    def add(self, table: str, rows: list[dict[str, Any]]) -> None:
+        """Adds rows to one of the ledger's tables."""

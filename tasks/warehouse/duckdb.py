@@ -206,14 +206,8 @@ class DuckDBWarehouse:
         with duckdb_errors(self._path):
             return self._session.execute(statement, parameters).fetchall()
 
-    def store_quality(self, rows: list[dict[str, Any]]) -> None:
-        self._ledger.add("quality_results", rows)
-
-    def store_built(self, rows: list[dict[str, Any]]) -> None:
-        self._ledger.add("dbt_results", rows)
-
-    def store_reconciled(self, rows: list[dict[str, Any]]) -> None:
-        self._ledger.add("reconcile_results", rows)
+    def add(self, table: str, rows: list[dict[str, Any]]) -> None:
+        self._ledger.add(table, rows)
 
     def _publish_letters(self, publication: Publication) -> None:
         self._ledger.publish_letters(

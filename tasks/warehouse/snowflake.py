@@ -193,14 +193,8 @@ class SnowflakeWarehouse:
     def query(self, statement: str, parameters: list[Any] | None = None) -> list[Row]:
         return self._run("measure", statement, parameters)
 
-    def store_quality(self, rows: list[dict[str, Any]]) -> None:
-        self._ledger("measure").add("quality_results", rows)
-
-    def store_built(self, rows: list[dict[str, Any]]) -> None:
-        self._ledger("transform").add("dbt_results", rows)
-
-    def store_reconciled(self, rows: list[dict[str, Any]]) -> None:
-        self._ledger("reconcile").add("reconcile_results", rows)
+    def add(self, table: str, rows: list[dict[str, Any]]) -> None:
+        self._ledger("record").add(table, rows)
 
     def _ready_target(self, publication: Publication) -> None:
         """Makes the table, or alters its columns: DDL, and so before the transaction."""
