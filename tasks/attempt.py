@@ -198,7 +198,7 @@ class Attempt:
             "rows_published": 0,
             "rows_dead_lettered": 0,
             "forced": ". ".join(self.overruled) or None,
-            "changes": "; ".join(self.evolution.changes) or None,
+            "schema_changes": "; ".join(self.evolution.changes) or None,
             "slice": self.slice,
             "seconds": time.monotonic() - self.started,
             "cpu_seconds": self.cpu.seconds,

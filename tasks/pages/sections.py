@@ -145,12 +145,14 @@ def reconciled(results: pl.DataFrame) -> str:
 
 def changes(runs: pl.DataFrame) -> str:
     """How the sources' shapes changed, the newest first."""
-    changed = runs.filter(pl.col("changes").is_not_null() & (pl.col("outcome") == "published"))
+    changed = runs.filter(
+        pl.col("schema_changes").is_not_null() & (pl.col("outcome") == "published")
+    )
     if changed.is_empty():
         return "<p>No source changed its shape.</p>"
     frame = changed.sort("finished_at", descending=True).head(SHOWN)
     when = pl.col("finished_at").dt.strftime("%Y-%m-%d %H:%M").alias("published")
-    return _shown(frame.select(when, pl.col("table_name").alias("table"), "changes"))
+    return _shown(frame.select(when, pl.col("table_name").alias("table"), "schema_changes"))
 
 
 def built(nodes: pl.DataFrame) -> str:

@@ -42,7 +42,7 @@ COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
         "seconds": ("double", "wall time of the attempt"),
         "cpu_seconds": ("double", "its share of the process' CPU time"),
         "forced": ("varchar", "what the breaker said of a publish that was forced"),
-        "changes": ("varchar", "how the source's shape had changed, in words"),
+        "schema_changes": ("varchar", "how the source's shape had changed, in words"),
         "error": ("varchar", "why it failed, with the remedy"),
         "slice": ("varchar", "of a backfill: the slice, or all of them as JSON where planned"),
         "finished_at": ("{instant} not null", "when it ended"),
@@ -122,6 +122,6 @@ ADDED = {
         "forced",
         "cpu_seconds",
         "slice",
-        "changes",
+        "schema_changes",
     ],
 }

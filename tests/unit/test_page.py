@@ -116,7 +116,7 @@ def test_the_newest_comparison_of_each_table_is_shown() -> None:
 
 
 def test_schema_changes_are_shown_with_their_table() -> None:
-    said = shown([run(changes="the column note was added")])
+    said = shown([run(schema_changes="the column note was added")])
     assert "the column note was added" in said
 
 
