@@ -12,6 +12,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tasks.config import Config
 from tasks.connect import limits, open_source
@@ -19,7 +20,7 @@ from tasks.errors import ConfigError, PermanentError
 from tasks.logs import log
 from tasks.source.demo import seed
 from tasks.source.survey import Server, be_gentle, relations, server, survey
-from tasks.transfer.advice import Advice, advise, hold_apart
+from tasks.transfer.advice import BYTES_A_SECOND, STORED, Advice, advise, hold_apart
 from tasks.transfer.evidence import measures
 from tasks.transfer.tables_yaml import tables_yaml
 
@@ -54,14 +55,14 @@ def analyze(config: Config, schemas: list[str] | None, whole: bool) -> Analysis:
         whole: Read all rows of each table instead of a sample.
 
     Raises:
-        DaybreakError: When the source can't be reached.
+        DaybreakError: When the source can't be reached, or is lost meanwhile.
     """
     advices, fits = [], limits(config)
     source = open_source(config)
     if config.source.demo:
         seed(source.url, config.source.demo.scale)
     with source.connect() as session:
-        be_gentle(session)
+        be_gentle(session, whole)
         where = server(session)
         listed = relations(session, schemas)
         if not listed:
@@ -142,11 +143,14 @@ def _told(rows: list[dict[str, str]]) -> str:
     for name in ("rows", "MB", "seconds", "MB stored"):
         table.add_column(name, justify="right")
     for row in rows:
-        table.add_row(*(row[str(column.header)] for column in table.columns))
+        table.add_row(*(Text(row[str(column.header)]) for column in table.columns))
     text = io.StringIO()
     console = Console(file=text, width=100)
     console.print(table)
-    console.print("\nSeconds and MB stored are estimates.")
+    console.print(
+        f"\nSeconds are an estimate, at {BYTES_A_SECOND / 1e6:.0f} MB/s; so are MB stored, as"
+        f" {STORED:.0%} of MB."
+    )
     for row in rows:
         for told in filter(None, (row["why"], *row["remarks"].split("; "))):
             console.print(f"{row['table']}: {told}", highlight=False, markup=False, soft_wrap=True)

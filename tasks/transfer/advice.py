@@ -17,11 +17,11 @@ from tasks.transfer.contract import make_contract
 from tasks.transfer.evidence import ROWS, Cursor, cursors, digits, unfit
 from tasks.transfer.types import INTEGERS, Kind, Limits, field_of, has_one_text, unknown_types
 
-#: Up to this many bytes of heap, reading all is quicker than knowing what changed is worth.
+#: Up to this many bytes, reading all is quicker than knowing what changed is worth.
 SMALL = 100_000_000
-#: Bytes of heap a second: 10M orders of 730 MB in 10.6 s, by two streams on two cores.
+#: Bytes read a second: 10M orders of 730 MB in 10.6 s, by two streams on two cores.
 BYTES_A_SECOND = 60_000_000
-#: Of the heap's bytes, what compressed columns take up: an estimate, not a measurement.
+#: Of the source's bytes, what compressed columns take up: an estimate, not a measurement.
 STORED = 0.25
 #: From here on, a share of ties, NULLs or future values speaks against a cursor.
 MANY = 0.5
@@ -64,15 +64,23 @@ def advise(found: Surveyed, server: Server, limits: Limits, default_schema: str)
         columns = (f"{column.name} {column.declared}" for column in found.relation.columns)
         advice.columns, advice.key = ", ".join(columns), ", ".join(found.relation.primary_key)
     if found.sample and listed.rows == 0:
-        advice.rows = found.sample[ROWS]
+        advice.rows = round(found.sample[ROWS] / found.share)
     if found.refused or found.relation is None:
         advice.left_out = f"{found.refused} {found.remedy}".strip()
+        return advice
+    if "." in listed.name:
+        advice.left_out = (
+            "Its name holds a dot, which ends a schema's name in a configuration: rename it, or copy"
+            " it by a view."
+        )
         return advice
     if listed.kind == "view":
         advice.left_out = "A view; write its name here to copy its rows in full every night."
         return advice
     if found.unsampled:
         advice.remarks.append(f"no sample: {found.unsampled}")
+    elif found.share < 1 and found.sample and not found.sample[ROWS]:
+        advice.remarks.append("no sample: few pages hold its rows; --whole reads them")
     advice.remarks += _remarks(found)
     for settings, reason in _choices(found, server):
         chosen = {"name": advice.name, **settings, **_kept_as_text(found, settings)}
@@ -119,7 +127,8 @@ def _by_growth(found: Surveyed) -> Iterator[tuple[dict[str, Any], str]]:
                     {"mode": "partition_overwrite", "partition_by": name},
                     f"partitioned by {name}: its last two days are rewritten",
                 )
-    if listed.inserted and not listed.changed and len(relation.primary_key) == 1:
+    seen_whole = listed.inserted >= listed.rows  # else the statistics are younger than its rows
+    if listed.inserted and seen_whole and not listed.changed and len(relation.primary_key) == 1:
         [key] = relation.primary_key
         if kinds[key] in INTEGERS:
             yield (
@@ -190,7 +199,7 @@ def _against(cursor: Cursor) -> Iterator[str]:
     if not (cursor.maintained or cursor.means_change):
         yield "tells when a row was made" if cursor.stamped else "no sign that it moves"
     elif not cursor.maintained:
-        yield "no trigger moves it: see that every write does"
+        yield "no trigger is sure to move it: see that every write does"
 
 
 def _kept_as_text(found: Surveyed, settings: dict[str, Any]) -> dict[str, Any]:
