@@ -109,7 +109,8 @@ class Written:
 class Surveyed:
     """A relation with what was found out about it.
 
-    `bytes` are those of all that its rows come from, `share` the part of them that is sampled. Where it can't be read, `refused` says why and `remedy` what to do; where only its sample can't,
+    `bytes` are those of all that its rows come from, `share` the part of them that is sampled.
+    Where it can't be read, `refused` says why and `remedy` what to do; where only its sample can't,
     `unsampled` says why.
     """
 

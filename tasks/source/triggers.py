@@ -9,7 +9,7 @@ select t.tgname, p.prosrc, t.tgargs
 from pg_trigger t join pg_proc p on p.oid = t.tgfoid
 where t.tgrelid = %s and not t.tgisinternal and t.tgenabled in ('O', 'A')
   and t.tgtype & 1 <> 0 and t.tgtype & 2 <> 0 and t.tgtype & 16 <> 0
-  and array_length(t.tgattr::smallint[], 1) is null
+  and cardinality(t.tgattr::smallint[]) = 0
 order by t.tgname
 """
 

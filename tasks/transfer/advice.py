@@ -32,8 +32,8 @@ WRITTEN_LAG = "1h"
 class Advice:
     """What to do with one relation: settings as the YAML has them, and why.
 
-    Where it can't be copied, `left_out` says why and settings are None. Seconds and bytes are
-    estimates.
+    Where it can't be copied, `left_out` says why and settings are None. Seconds, rows and what is
+    stored are estimates; rows are None where nothing tells.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Advice:
     reason: str = ""
     left_out: str = ""
     remarks: list[str] = field(default_factory=list)
-    rows: int = 0
+    rows: int | None = None
     bytes: int = 0
 
     @property
@@ -59,28 +59,26 @@ def advise(found: Surveyed, server: Server, limits: Limits, default_schema: str)
     """What to do with one relation."""
     listed = found.listed
     schema = "" if listed.schema == default_schema else f"{listed.schema}."
-    advice = Advice(f"{schema}{listed.name}", rows=listed.rows, bytes=found.bytes)
+    advice = Advice(f"{schema}{listed.name}", rows=_rows(found), bytes=found.bytes)
     if found.relation:
         columns = (f"{column.name} {column.declared}" for column in found.relation.columns)
         advice.columns, advice.key = ", ".join(columns), ", ".join(found.relation.primary_key)
-    if found.sample and listed.rows == 0:
-        advice.rows = round(found.sample[ROWS] / found.share)
     if found.refused or found.relation is None:
         advice.left_out = f"{found.refused} {found.remedy}".strip()
         return advice
     if "." in listed.name:
         advice.left_out = (
-            "Its name holds a dot, which ends a schema's name in a configuration: rename it, or copy"
-            " it by a view."
+            "Its name holds a dot, which ends a schema's name in a configuration: rename it, or"
+            " copy it by a view."
         )
-        return advice
-    if listed.kind == "view":
-        advice.left_out = "A view; write its name here to copy its rows in full every night."
         return advice
     if found.unsampled:
         advice.remarks.append(f"no sample: {found.unsampled}")
     elif found.share < 1 and found.sample and not found.sample[ROWS]:
         advice.remarks.append("no sample: few pages hold its rows; --whole reads them")
+    if listed.kind == "view":
+        advice.left_out = "A view; write its name here to copy its rows in full every night."
+        return advice
     advice.remarks += _remarks(found)
     for settings, reason in _choices(found, server):
         chosen = {"name": advice.name, **settings, **_kept_as_text(found, settings)}
@@ -93,6 +91,14 @@ def advise(found: Surveyed, server: Server, limits: Limits, default_schema: str)
         advice.settings, advice.reason, advice.left_out = chosen, reason, ""
         break
     return advice
+
+
+def _rows(found: Surveyed) -> int | None:
+    """The server's estimate, or the sample's where the server never counted."""
+    sampled: int | None = (found.sample or {}).get(ROWS)
+    if found.listed.rows or sampled is None or (sampled == 0 and found.share < 1):
+        return found.listed.rows or None
+    return round(sampled / found.share)
 
 
 def _choices(found: Surveyed, server: Server) -> Iterator[tuple[dict[str, Any], str]]:
