@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from tasks.analyze import analyze, parts_of
+from tasks.analyze import analyze, parts_of, write
 from tasks.config import Config
-from tasks.errors import ConfigError, TransientError
+from tasks.errors import ConfigError, PermanentError, TransientError
 from tasks.source import survey
 from tasks.transfer import advice
 from tasks.transfer.advice import Advice
@@ -338,6 +338,23 @@ def test_a_database_of_which_nothing_can_be_copied_is_said_and_no_file_written(
     done = ended(start_flow("analyze_source.py", "--output", written))
     says(done, 1, "v: A view", "None of 1 relations can be copied")
     assert not written.exists()
+
+
+def test_a_database_of_which_nothing_can_be_read_is_said_table_by_table(
+    source: psycopg.Connection, source_url: str
+) -> None:
+    source.execute("create table a (id int primary key); create table b (id int)")
+    source.execute("create role nobody_reads login")
+    try:
+        config = {"source": {"url": source_url.replace("postgres@", "nobody_reads@")}}
+        found = analyze.fn(
+            Config.model_validate({**config, "tables": [{"name": "any"}]}), None, whole=False
+        )
+    finally:
+        source.execute("drop owned by nobody_reads; drop role nobody_reads")
+    assert all("permission denied" in each.left_out for each in found.advices)
+    with pytest.raises(PermanentError, match="None of 2 relations can be copied"):
+        write(found, config, None)
 
 
 def test_an_unknown_schema_is_said(start_flow: Start, tmp_path: Path) -> None:
