@@ -34,12 +34,12 @@ def analyze_source(
         config: Path of the configuration file whose source is analysed.
         schemas: Only these schemas; all but PostgreSQL's own when empty.
         whole: Read all rows of each table instead of a sample of at most 1.6 MB.
-        output: Path of the file to write; none is written when empty.
+        output: Path of the file to write; it is an artifact alone when empty.
     """
     analysis = analyze(load_config(Path(config)), schemas, whole)
     show(analysis)
+    write(analysis, parts_of(Path(config)), Path(output) if output else None)
     if output:
-        write(analysis, parts_of(Path(config)), Path(output))
         print(f"\nwritten  {output}")
 
 

@@ -1,6 +1,7 @@
 """The analysis of a source: every relation surveyed, judged, shown, and written as a file."""
 
 import io
+import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,10 +9,11 @@ from typing import Any
 
 import yaml
 from prefect import task
-from prefect.artifacts import create_table_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tasks.config import Config
 from tasks.connect import limits, open_source
@@ -19,12 +21,14 @@ from tasks.errors import ConfigError, PermanentError
 from tasks.logs import log
 from tasks.source.demo import seed
 from tasks.source.survey import Server, be_gentle, relations, server, survey
-from tasks.transfer.advice import Advice, advise, hold_apart
+from tasks.transfer.advice import BYTES_A_SECOND, STORED, Advice, advise, hold_apart
 from tasks.transfer.evidence import measures
 from tasks.transfer.tables_yaml import tables_yaml
 
 #: How many relations are surveyed between two lines of progress.
 PROGRESS = 50
+#: A password itself in a libpq URL or string, and no variable in its place.
+PASSWORD = re.compile(r"://[^/@:]*:(?!\$\{[^}]*\}@)[^/]*@|password\s*=\s*(?!\$\{\w+\})")
 
 
 @dataclass(frozen=True)
@@ -54,14 +58,14 @@ def analyze(config: Config, schemas: list[str] | None, whole: bool) -> Analysis:
         whole: Read all rows of each table instead of a sample.
 
     Raises:
-        DaybreakError: When the source can't be reached.
+        DaybreakError: When the source can't be reached, or is lost meanwhile.
     """
     advices, fits = [], limits(config)
     source = open_source(config)
     if config.source.demo:
         seed(source.url, config.source.demo.scale)
     with source.connect() as session:
-        be_gentle(session)
+        be_gentle(session, whole)
         where = server(session)
         listed = relations(session, schemas)
         if not listed:
@@ -81,8 +85,8 @@ def analyze(config: Config, schemas: list[str] | None, whole: bool) -> Analysis:
     return analysis
 
 
-def write(analysis: Analysis, parts: dict[str, Any], output: Path) -> None:
-    """Writes the configuration file.
+def write(analysis: Analysis, parts: dict[str, Any], output: Path | None) -> None:
+    """Keeps the configuration as an artifact, and writes it where a file is named.
 
     Raises:
         PermanentError: When no relation can be copied.
@@ -94,6 +98,9 @@ def write(analysis: Analysis, parts: dict[str, Any], output: Path) -> None:
             remedy="What is said of each above resolves it.",
         )
     text = tables_yaml(parts, analysis.advices, analysis.about)
+    create_markdown_artifact(f"````yaml\n{text}````", key="tables-yaml")
+    if output is None:
+        return
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with output.open("x", encoding="utf-8") as file:
@@ -109,9 +116,12 @@ def write(analysis: Analysis, parts: dict[str, Any], output: Path) -> None:
 
 
 def parts_of(config: Path) -> dict[str, Any]:
-    """Source and warehouse as a file has them, with variables unexpanded."""
+    """Source and warehouse as a file has them, variables unexpanded and without a password."""
     document = yaml.safe_load(config.read_text(encoding="utf-8"))
-    return {part: document[part] for part in ("source", "warehouse") if part in document}
+    parts = {part: document[part] for part in ("source", "warehouse") if part in document}
+    if PASSWORD.search(parts["source"].get("url", "")):
+        parts["source"]["url"] = "${SOURCE_URL}"
+    return parts
 
 
 def show(analysis: Analysis) -> None:
@@ -121,7 +131,7 @@ def show(analysis: Analysis) -> None:
             "table": advice.name,
             "key": advice.key,
             "columns": advice.columns,
-            "rows": f"{advice.rows:,}",
+            "rows": "unknown" if advice.rows is None else f"{advice.rows:,}",
             "MB": f"{advice.bytes / 1e6:,.0f}",
             "mode": (advice.settings or {}).get("mode", "left out"),
             "seconds": f"{advice.seconds:,.0f}",
@@ -132,22 +142,25 @@ def show(analysis: Analysis) -> None:
         for advice in analysis.advices
     ]
     create_table_artifact(rows, key="analysis", description=analysis.about)
-    print(_told(rows))
+    print(_told(rows, analysis.advices))
 
 
-def _told(rows: list[dict[str, str]]) -> str:
+def _told(rows: list[dict[str, str]], advices: list[Advice]) -> str:
     table = Table(box=None, pad_edge=False)
     for name in ("table", "key", "mode"):
         table.add_column(name)
     for name in ("rows", "MB", "seconds", "MB stored"):
         table.add_column(name, justify="right")
     for row in rows:
-        table.add_row(*(row[str(column.header)] for column in table.columns))
+        table.add_row(*(Text(row[str(column.header)]) for column in table.columns))
     text = io.StringIO()
     console = Console(file=text, width=100)
     console.print(table)
-    console.print("\nSeconds and MB stored are estimates.")
-    for row in rows:
-        for told in filter(None, (row["why"], *row["remarks"].split("; "))):
-            console.print(f"{row['table']}: {told}", highlight=False, markup=False, soft_wrap=True)
+    console.print(
+        f"\nSeconds are an estimate, at {BYTES_A_SECOND / 1e6:.0f} MB/s; so are MB stored, as"
+        f" {STORED:.0%} of MB."
+    )
+    for advice in advices:
+        for told in (advice.reason or advice.left_out, *advice.remarks):
+            console.print(f"{advice.name}: {told}", highlight=False, markup=False, soft_wrap=True)
     return text.getvalue().rstrip()

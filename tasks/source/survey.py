@@ -15,6 +15,7 @@ from psycopg import sql
 from tasks.errors import DaybreakError, TransientError
 from tasks.source.catalog import Relation, introspect
 from tasks.source.connection import source_errors
+from tasks.source.triggers import TRIGGERS, Trigger
 
 Measures = Callable[[Relation], dict[str, sql.Composable]]
 STATEMENT_TIMEOUT, LOCK_TIMEOUT = "10s", "1s"
@@ -55,21 +56,14 @@ where n.nspname <> 'information_schema' and n.nspname not like 'pg\\_%%' and c.r
 order by n.nspname, c.relname
 """
 
-# A trigger names the column in its function or, as moddatetime's, in its arguments.
-WRITTEN = """
-select a.attname, coalesce(t.tgname, ''), coalesce(pg_get_expr(d.adbin, d.adrelid), '')
-from pg_attribute a
-left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-left join lateral (
-    select t.tgname from pg_trigger t join pg_proc p on p.oid = t.tgfoid
-    where t.tgrelid = a.attrelid and not t.tgisinternal and t.tgenabled <> 'D'
-      and t.tgtype & 16 <> 0
-      and (p.prosrc ~ ('\\m' || a.attname || '\\M')
-           or encode(t.tgargs, 'escape') ~ ('\\m' || a.attname || '\\M'))
-    limit 1
-) t on true
+DEFAULTS = """
+select a.attname, coalesce(pg_get_expr(d.adbin, d.adrelid), '')
+from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
 where a.attrelid = %s and a.attnum > 0 and not a.attisdropped
 """
+
+# Values that are stored out of line included.
+SIZE = "select coalesce(sum(pg_table_size(oid)), 0)::bigint from unnest(%s::oid[]) oid"
 
 SERVER = """
 select current_database(), current_setting('server_version'), pg_is_in_recovery(),
@@ -105,7 +99,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Written:
-    """Who writes a column: the trigger that names it, and its default as an expression."""
+    """Who writes a column: the trigger that moves it, and its default as an expression."""
 
     trigger: str
     default: str
@@ -113,8 +107,9 @@ class Written:
 
 @dataclass(frozen=True)
 class Surveyed:
-    """A relation with what was found out about it; bytes are those of its heap.
+    """A relation with what was found out about it.
 
+    `bytes` are those of all that its rows come from, `share` the part of them that is sampled.
     Where it can't be read, `refused` says why and `remedy` what to do; where only its sample can't,
     `unsampled` says why.
     """
@@ -123,20 +118,23 @@ class Surveyed:
     relation: Relation | None = None
     written: dict[str, Written] | None = None
     bytes: int = 0
+    share: float = 1
     sample: dict[str, Any] | None = None
     refused: str | None = None
     remedy: str = ""
     unsampled: str | None = None
 
 
-def be_gentle(session: psycopg.Connection) -> None:
-    """Keeps the session from writing, from long statements and from waiting for locks."""
+def be_gentle(session: psycopg.Connection, whole: bool) -> None:
+    """Keeps the session from writing, from waiting for locks and, but for whole tables, from long
+    statements.
+    """
     with source_errors():
         session.execute(
             "select set_config('statement_timeout', %s, false),"
             " set_config('lock_timeout', %s, false),"
             " set_config('default_transaction_read_only', 'on', false)",
-            [STATEMENT_TIMEOUT, LOCK_TIMEOUT],
+            ["0" if whole else STATEMENT_TIMEOUT, LOCK_TIMEOUT],
         )
 
 
@@ -164,44 +162,61 @@ def survey(
     Args:
         measures: What to compute over the sample of a relation, by name.
         whole: Read all rows instead of a sample.
+
+    Raises:
+        TransientError: When the session is lost.
     """
-    label = f"{listed.schema}.{listed.name}"
     try:
-        relation = introspect(session, listed.schema, listed.name)
-        with source_errors(label):
-            rows = session.execute(WRITTEN, (relation.oid,)).fetchall()
+        found = _known(session, listed, whole)
     except DaybreakError as error:
+        if session.closed:
+            raise
         return Surveyed(listed, refused=error.message, remedy=error.remedy)
-    found = Surveyed(
-        listed,
-        relation,
-        written={name: Written(trigger, default) for name, trigger, default in rows},
-        bytes=relation.block_size * sum(leaf.pages or 0 for leaf in relation.leaves),
-    )
-    chosen = measures(relation)
-    query = sql.SQL("select {} from {}").format(
-        sql.SQL(", ").join(chosen.values()), _rows(relation, listed.kind, whole)
-    )
+    assert found.relation is not None
+    if listed.kind == "view" and found.share < 1:
+        return replace(found, unsampled="what it reads is large; --whole reads it")
+    chosen = measures(found.relation)
+    query = sql.SQL("select {} from {}").format(sql.SQL(", ").join(chosen.values()), _rows(found))
     try:
-        with source_errors(label):
+        with source_errors(f"{listed.schema}.{listed.name}"):
             row = session.execute(query).fetchone()
-    except TransientError as error:  # locked, or too slow: the catalog says enough to go on
-        return replace(found, unsampled=error.message)
     except DaybreakError as error:
+        if session.closed:
+            raise
+        if isinstance(error, TransientError):  # too slow, say: the catalog is enough to go on
+            return replace(found, unsampled=error.message)
         return replace(found, refused=error.message, remedy=error.remedy)
     return replace(found, sample=dict(zip(chosen, row or (), strict=True)))
 
 
-def _rows(relation: Relation, kind: str, whole: bool) -> sql.Composable:
-    """The relation, or a sample of it."""
-    name = sql.Identifier(relation.schema, relation.name)
-    pages = sum(leaf.pages or 0 for leaf in relation.leaves)
-    if whole:
-        return name
-    if kind in ("view", "foreign table"):
+def _known(session: psycopg.Connection, listed: Listed, whole: bool) -> Surveyed:
+    """What the catalog knows of a relation."""
+    relation = introspect(session, listed.schema, listed.name)
+    files = [oid for oid, _ in relation.files]
+    with source_errors(f"{listed.schema}.{listed.name}"):
+        defaults = session.execute(DEFAULTS, (relation.oid,)).fetchall()
+        triggers = [Trigger(*row) for row in session.execute(TRIGGERS, (relation.oid,))]
+        [held] = session.execute(SIZE, (files,)).fetchone() or (0,)
+    most = SAMPLE_PAGES * relation.block_size
+    return Surveyed(
+        listed,
+        relation,
+        written={
+            name: Written(next((each.name for each in triggers if each.moves(name)), ""), default)
+            for name, default in defaults
+        },
+        bytes=held,
+        share=1 if whole or held <= most else most / held,
+    )
+
+
+def _rows(found: Surveyed) -> sql.Composable:
+    """The relation, or the share of it that is its sample."""
+    name = sql.Identifier(found.listed.schema, found.listed.name)
+    if found.listed.kind in ("view", "foreign table"):
         some = sql.SQL("(select * from {} limit {}) sample")
         return some.format(name, sql.Literal(SAMPLE_ROWS))
-    if pages <= SAMPLE_PAGES:
+    if found.share == 1:
         return name
-    share = sql.Literal(100 * SAMPLE_PAGES / pages)
-    return sql.SQL("{} tablesample system ({}) repeatable (1)").format(name, share)
+    percent = sql.Literal(100 * found.share)
+    return sql.SQL("{} tablesample system ({}) repeatable (1)").format(name, percent)

@@ -17,11 +17,11 @@ from tasks.transfer.contract import make_contract
 from tasks.transfer.evidence import ROWS, Cursor, cursors, digits, unfit
 from tasks.transfer.types import INTEGERS, Kind, Limits, field_of, has_one_text, unknown_types
 
-#: Up to this many bytes of heap, reading all is quicker than knowing what changed is worth.
+#: Up to this many bytes, reading all is quicker than knowing what changed is worth.
 SMALL = 100_000_000
-#: Bytes of heap a second: 10M orders of 730 MB in 10.6 s, by two streams on two cores.
+#: Bytes read a second: 10M orders of 730 MB in 10.6 s, by two streams on two cores.
 BYTES_A_SECOND = 60_000_000
-#: Of the heap's bytes, what compressed columns take up: an estimate, not a measurement.
+#: Of the source's bytes, what compressed columns take up: an estimate, not a measurement.
 STORED = 0.25
 #: From here on, a share of ties, NULLs or future values speaks against a cursor.
 MANY = 0.5
@@ -32,8 +32,8 @@ WRITTEN_LAG = "1h"
 class Advice:
     """What to do with one relation: settings as the YAML has them, and why.
 
-    Where it can't be copied, `left_out` says why and settings are None. Seconds and bytes are
-    estimates.
+    Where it can't be copied, `left_out` says why and settings are None. Seconds, rows and what is
+    stored are estimates; rows are None where nothing tells.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Advice:
     reason: str = ""
     left_out: str = ""
     remarks: list[str] = field(default_factory=list)
-    rows: int = 0
+    rows: int | None = None
     bytes: int = 0
 
     @property
@@ -59,20 +59,26 @@ def advise(found: Surveyed, server: Server, limits: Limits, default_schema: str)
     """What to do with one relation."""
     listed = found.listed
     schema = "" if listed.schema == default_schema else f"{listed.schema}."
-    advice = Advice(f"{schema}{listed.name}", rows=listed.rows, bytes=found.bytes)
+    advice = Advice(f"{schema}{listed.name}", rows=_rows(found), bytes=found.bytes)
     if found.relation:
         columns = (f"{column.name} {column.declared}" for column in found.relation.columns)
         advice.columns, advice.key = ", ".join(columns), ", ".join(found.relation.primary_key)
-    if found.sample and listed.rows == 0:
-        advice.rows = found.sample[ROWS]
     if found.refused or found.relation is None:
         advice.left_out = f"{found.refused} {found.remedy}".strip()
         return advice
-    if listed.kind == "view":
-        advice.left_out = "A view; write its name here to copy its rows in full every night."
+    if "." in listed.name:
+        advice.left_out = (
+            "Its name holds a dot, which ends a schema's name in a configuration: rename it, or"
+            " copy it by a view."
+        )
         return advice
     if found.unsampled:
         advice.remarks.append(f"no sample: {found.unsampled}")
+    elif found.share < 1 and found.sample and not found.sample[ROWS]:
+        advice.remarks.append("no sample: few pages hold its rows; --whole reads them")
+    if listed.kind == "view":
+        advice.left_out = "A view; write its name here to copy its rows in full every night."
+        return advice
     advice.remarks += _remarks(found)
     for settings, reason in _choices(found, server):
         chosen = {"name": advice.name, **settings, **_kept_as_text(found, settings)}
@@ -85,6 +91,14 @@ def advise(found: Surveyed, server: Server, limits: Limits, default_schema: str)
         advice.settings, advice.reason, advice.left_out = chosen, reason, ""
         break
     return advice
+
+
+def _rows(found: Surveyed) -> int | None:
+    """The server's estimate, or the sample's where the server never counted."""
+    sampled: int | None = (found.sample or {}).get(ROWS)
+    if found.listed.rows or sampled is None or (sampled == 0 and found.share < 1):
+        return found.listed.rows or None
+    return round(sampled / found.share)
 
 
 def _choices(found: Surveyed, server: Server) -> Iterator[tuple[dict[str, Any], str]]:
@@ -119,7 +133,8 @@ def _by_growth(found: Surveyed) -> Iterator[tuple[dict[str, Any], str]]:
                     {"mode": "partition_overwrite", "partition_by": name},
                     f"partitioned by {name}: its last two days are rewritten",
                 )
-    if listed.inserted and not listed.changed and len(relation.primary_key) == 1:
+    seen_whole = listed.inserted >= listed.rows  # else the statistics are younger than its rows
+    if listed.inserted and seen_whole and not listed.changed and len(relation.primary_key) == 1:
         [key] = relation.primary_key
         if kinds[key] in INTEGERS:
             yield (
@@ -190,7 +205,7 @@ def _against(cursor: Cursor) -> Iterator[str]:
     if not (cursor.maintained or cursor.means_change):
         yield "tells when a row was made" if cursor.stamped else "no sign that it moves"
     elif not cursor.maintained:
-        yield "no trigger moves it: see that every write does"
+        yield "no trigger is sure to move it: see that every write does"
 
 
 def _kept_as_text(found: Surveyed, settings: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from psycopg import sql
@@ -52,7 +51,6 @@ class Cursor:
     ties: float = 0
     future: int = 0
     unfit: int = 0
-    largest: datetime | None = None
 
 
 def measures(relation: Relation, limits: Limits) -> dict[str, sql.Composable]:

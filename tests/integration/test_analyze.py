@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from tasks.analyze import analyze
+from tasks.analyze import analyze, parts_of, write
 from tasks.config import Config
-from tasks.errors import ConfigError
+from tasks.errors import ConfigError, PermanentError, TransientError
 from tasks.source import survey
 from tasks.transfer import advice
 from tasks.transfer.advice import Advice
@@ -38,9 +38,11 @@ def analyzed(source_url: str, monkeypatch: pytest.MonkeyPatch) -> Analyze:
     """Analyses the test's database as if all of its tables were large; the advices by name."""
     monkeypatch.setattr(advice, "SMALL", -1)
 
-    def run(schemas: list[str] | None = None, url: str = source_url) -> dict[str, Advice]:
+    def run(
+        schemas: list[str] | None = None, url: str = source_url, whole: bool = False
+    ) -> dict[str, Advice]:
         config = Config.model_validate({"source": {"url": url}, "tables": [{"name": "any"}]})
-        found = analyze.fn(config, schemas, whole=False)
+        found = analyze.fn(config, schemas, whole)
         return {each.name: each for each in found.advices}
 
     return run
@@ -216,6 +218,128 @@ def test_of_a_large_table_only_a_sample_is_read(
     assert 0 < read[0] <= 9 * 3 * 230
 
 
+def pages_read(server: psycopg.Connection, table: str) -> int:
+    server.execute("select pg_stat_force_next_flush()")
+    server.execute("select pg_stat_clear_snapshot()")
+    found = server.execute(
+        "select heap_blks_read + heap_blks_hit + coalesce(toast_blks_read + toast_blks_hit, 0)"
+        " from pg_statio_user_tables where relname = %s",
+        [table],
+    ).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def test_of_a_large_table_no_more_is_read_through_views_or_out_of_line(
+    source: psycopg.Connection, analyzed: Analyze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(survey, "SAMPLE_PAGES", 9)
+    source.execute(
+        "create table docs (id int primary key, body jsonb) with (autovacuum_enabled = off)"
+    )
+    source.execute("alter table docs alter body set storage external")
+    source.execute(
+        "insert into docs select g, to_jsonb(repeat('x', 9000)) from generate_series(1, 900) g"
+    )
+    source.execute("create view counted as select body, count(*) as n from docs group by body")
+    source.execute("create materialized view kept as select * from docs")
+    before = {name: pages_read(source, name) for name in ("docs", "kept")}
+    found = analyzed()
+    for name, pages in before.items():
+        assert pages_read(source, name) - pages <= 3 * 9
+    assert found["docs"].bytes > 8_000_000
+    assert found["kept"].bytes > 9 * 8192
+    assert "what it reads is large" in "".join(found["counted"].remarks)
+
+
+def test_rows_that_the_server_never_counted_are_estimated_from_the_sample(
+    source: psycopg.Connection, analyzed: Analyze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.execute("create table t (id int primary key) with (autovacuum_enabled = off)")
+    source.execute("insert into t select generate_series(1, 200000)")
+    monkeypatch.setattr(survey, "SAMPLE_PAGES", 90)
+    rows = analyzed()["t"].rows
+    assert rows is not None
+    assert 100_000 < rows < 300_000
+
+
+def test_a_trigger_that_guards_a_column_is_no_proof_that_it_moves(
+    source: psycopg.Connection, analyzed: Analyze
+) -> None:
+    source.execute(MOVES.replace("new.touched := clock_timestamp();", "new.touched = old.touched;"))
+    assert settings(analyzed()["moved"])["mode"] == "full_refresh"
+
+
+def test_statistics_that_are_younger_than_the_rows_prove_no_growth(
+    source: psycopg.Connection, analyzed: Analyze
+) -> None:
+    source.execute("create table t (id int primary key) with (autovacuum_enabled = off)")
+    source.execute("insert into t select generate_series(1, 1000)")
+    source.execute("analyze t")
+    source.execute("select pg_stat_force_next_flush()")
+    assert settings(analyzed()["t"]).get("append_only")
+    source.execute("select pg_stat_reset()")
+    source.execute("insert into t values (0)")
+    source.execute("select pg_stat_force_next_flush()")
+    assert settings(analyzed()["t"])["mode"] == "full_refresh"
+
+
+def test_names_that_files_and_terminals_read_otherwise_are_told_as_they_are(
+    source: psycopg.Connection, start_flow: Start, tmp_path: Path
+) -> None:
+    source.execute('create table "[/red]" (id int primary key, "a (b" text)')
+    source.execute('create table "a.b" (id int primary key)')
+    written = tmp_path / "written.yaml"
+    done = ended(start_flow("analyze_source.py", "--output", written))
+    says(done, 0, "1 of 2 relations to copy", "[/red]", "a.b: Its name holds a dot")
+    assert "name: '[/red]'" in written.read_text()
+
+
+def test_a_session_that_is_lost_ends_the_analysis(
+    source: psycopg.Connection, analyzed: Analyze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.execute("create table a (id int primary key); create table b (id int primary key)")
+    whole = survey.survey
+
+    def struck(session: psycopg.Connection, *arguments: Any) -> survey.Surveyed:
+        source.execute("select pg_terminate_backend(%s)", [session.info.backend_pid])
+        return whole(session, *arguments)
+
+    monkeypatch.setattr("tasks.analyze.survey", struck)
+    with pytest.raises(TransientError):
+        analyzed()
+
+
+def test_whole_tables_are_read_however_long_it_takes(
+    source: psycopg.Connection, analyzed: Analyze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sample of so slow a view ends after the statement's time, and all of it does not."""
+    source.execute("create table t (id int primary key); insert into t values (1)")
+    source.execute("create view slow as select id, pg_sleep(0.5)::text as slept from t")
+    monkeypatch.setattr(survey, "STATEMENT_TIMEOUT", "200ms")
+    assert "statement timeout" in "".join(analyzed(["public"])["slow"].remarks)
+    assert analyzed(["public"], whole=True)["slow"].remarks == []
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("${SOURCE_URL}", "${SOURCE_URL}"),
+        ("postgresql://app:${PASSWORD}@db/shop", "postgresql://app:${PASSWORD}@db/shop"),
+        ("postgresql://app@db:5432/shop", "postgresql://app@db:5432/shop"),
+        ("postgresql://db:5432/shop", "postgresql://db:5432/shop"),
+        ("postgresql://app:hunter2@db/shop", "${SOURCE_URL}"),
+        ("postgresql://app:hunter2@${HOST}/shop", "${SOURCE_URL}"),
+        ("host=db password=hunter2", "${SOURCE_URL}"),
+        ("postgresql://db/shop?password=hunter2", "${SOURCE_URL}"),
+    ],
+)
+def test_a_password_is_never_written(given: str, written: str, tmp_path: Path) -> None:
+    config = tmp_path / "tables.yaml"
+    config.write_text(f"source: {{url: '{given}'}}\ntables: [{{name: any}}]\n")
+    assert parts_of(config)["source"] == {"url": written}
+
+
 def test_an_empty_database_is_said(analyzed: Analyze) -> None:
     with pytest.raises(ConfigError, match=r"The source has no relation that .* can see"):
         analyzed()
@@ -229,6 +353,23 @@ def test_a_database_of_which_nothing_can_be_copied_is_said_and_no_file_written(
     done = ended(start_flow("analyze_source.py", "--output", written))
     says(done, 1, "v: A view", "None of 1 relations can be copied")
     assert not written.exists()
+
+
+def test_a_database_of_which_nothing_can_be_read_is_said_table_by_table(
+    source: psycopg.Connection, source_url: str
+) -> None:
+    source.execute("create table a (id int primary key); create table b (id int)")
+    source.execute("create role nobody_reads login")
+    try:
+        config = {"source": {"url": source_url.replace("postgres@", "nobody_reads@")}}
+        found = analyze.fn(
+            Config.model_validate({**config, "tables": [{"name": "any"}]}), None, whole=False
+        )
+    finally:
+        source.execute("drop owned by nobody_reads; drop role nobody_reads")
+    assert all("permission denied" in each.left_out for each in found.advices)
+    with pytest.raises(PermanentError, match="None of 2 relations can be copied"):
+        write(found, config, None)
 
 
 def test_an_unknown_schema_is_said(start_flow: Start, tmp_path: Path) -> None:

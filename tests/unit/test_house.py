@@ -80,6 +80,7 @@ def test_the_house_is_not_empty() -> None:
     ("entrypoint", "name"),
     [
         ("daily.py:daily", "daily"),
+        ("analyze_source.py:analyze_source", "analyze-source"),
         ("reconcile.py:reconcile", "reconcile"),
         ("backfill.py:backfill", "backfill"),
         ("extract_load.py:extract_load", "extract-load"),
