@@ -1,6 +1,5 @@
 """The subflow that holds the published relations against their thresholds."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 from prefect import flow
@@ -39,7 +38,16 @@ def quality(config: str, run_id: str | None = None) -> list[Measurement]:
             for measurement in measure(warehouse, check, run)
         ]
     create_table_artifact(
-        [asdict(measurement) for measurement in measured],
+        [
+            {
+                "relation": each.relation,
+                "check": each.check,
+                "value": each.value,
+                "threshold": each.threshold.words,
+                "breached": each.breached,
+            }
+            for each in measured
+        ],
         key="quality",
         description="Every measurement of the night beside its threshold.",
     )
@@ -55,4 +63,4 @@ def quality(config: str, run_id: str | None = None) -> list[Measurement]:
 
 def _told(breach: Measurement) -> str:
     value = "nothing" if breach.value is None else f"{breach.value:.6g}"
-    return f"{breach.relation}: {breach.check} is {value}, expected {breach.threshold}"
+    return f"{breach.relation}: {breach.check} is {value}, expected {breach.threshold.words}"

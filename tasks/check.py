@@ -45,7 +45,9 @@ def measure(warehouse: Warehouse, check: Check, run_id: str) -> list[Measurement
                 "relation": each.relation,
                 "check_name": each.check,
                 "measured": each.value,
-                "threshold": each.threshold,
+                "threshold": each.threshold.words,
+                "at_least": each.threshold.at_least,
+                "at_most": each.threshold.at_most,
                 "breached": each.breached,
                 "measured_at": now,
             }

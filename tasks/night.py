@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 from tasks.attempt import Outcome, Prepared
 from tasks.config import Config
-from tasks.cost import Bill
 from tasks.errors import DaybreakError, SyncFailed
 from tasks.table import Table
 from tasks.transform import Built
@@ -36,7 +35,7 @@ class Night:
     failures: dict[str, str] = field(default_factory=dict)
     built: Built | None = None
     verdict: str | None = None
-    bill: Bill | None = None
+    bill: list[str] = field(default_factory=list)
 
     def settle(self, results: dict[str, Result]) -> None:
         """Sorts what came of the tables."""

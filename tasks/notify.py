@@ -64,7 +64,7 @@ def message(flow_run: FlowRun, state: State[Any]) -> tuple[str, str]:
     """Subject and text. Only what we or Prefect word is quoted: the rest may hold secrets."""
     error = state.result(raise_on_failure=False)
     if isinstance(error, DaybreakError | CrashedRun):
-        why = str(error)
+        why = "\n\n".join([str(error), *getattr(error, "__notes__", [])])
     else:
         why = f"It ended by {type(error).__name__}. See its log; run it again once that is mended."
     link = url_for("flow-run", flow_run.id) or f"flow run {flow_run.id}"

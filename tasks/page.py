@@ -19,8 +19,12 @@ PAGE = Path(".daybreak/report/index.html")
 MOST = 10_000
 
 
-def write_page(config: Config) -> Path | None:
-    """Writes the page and links it from an artifact; None where it can't be, which is logged."""
+def write_page(config: Config, bill: list[str]) -> Path | None:
+    """Writes the page and links it from an artifact; None where it can't be, which is logged.
+
+    Args:
+        bill: What the last run and the month cost, in words.
+    """
     try:
         with open_warehouse(config, step="report") as warehouse:
             rows = LedgerRows(
@@ -38,7 +42,8 @@ def write_page(config: Config) -> Path | None:
             )
         PAGE.parent.mkdir(parents=True, exist_ok=True)
         fresh = PAGE.with_suffix(f".{os.getpid()}")
-        fresh.write_text(page(rows, datetime.now(UTC)), encoding="utf-8")
+        configured = [table.target for table in config.tables]
+        fresh.write_text(page(rows, configured, bill, datetime.now(UTC)), encoding="utf-8")
         fresh.replace(PAGE)  # so that nobody reads half a page
     except (DaybreakError, OSError) as error:
         log.warning("The report page stays as it was: %s", error)

@@ -1,6 +1,7 @@
 """What a person sees of a night: the summary table, on the terminal and as a Prefect artifact."""
 
 import io
+import sys
 from dataclasses import asdict
 
 from prefect import task
@@ -22,14 +23,17 @@ def report(night: Night) -> None:
     """Prints the summary and keeps it as an artifact of the run, once a table has ended."""
     if not (night.outcomes or night.failures):
         return
-    night.bill = bill(night.settings, night.run_id)
+    if cost := bill(night.settings, night.run_id):
+        night.bill = [*bill_lines(night.settings.cost, cost)]
+    if failure := sys.exception():  # who is told of it is told what it cost
+        failure.add_note("\n".join(f"cost: {line}" for line in night.bill))
     create_table_artifact(
         [asdict(outcome) for outcome in night.outcomes],
         key="summary",
         description="What the night did to each table.",
     )
     print(summary(night))
-    if written := write_page(night.settings):
+    if written := write_page(night.settings, night.bill):
         print(f"report   {written}")
 
 
@@ -64,7 +68,7 @@ def summary(night: Night) -> str:
         console.print(f"dbt      {night.built.models} models and {night.built.tests} tests passed")
     if night.verdict:
         console.print(f"quality  {night.verdict}", highlight=False)
-    for line in bill_lines(night.settings.cost, night.bill) if night.bill else ():
+    for line in night.bill:
         console.print(f"cost     {line}", highlight=False, markup=False)
     return text.getvalue().rstrip()
 

@@ -89,7 +89,10 @@ def _keep(config: Config, results: dict[str, list[dict[str, Any]]]) -> None:
             "status": result["status"],
             "seconds": result["execution_time"],
             "message": None if result["status"] in PASSED else result["message"],
-            "finished_at": now,
+            "finished_at": max(
+                (datetime.fromisoformat(part["completed_at"]) for part in result["timing"]),
+                default=now,
+            ),
         }
         for result in results["results"]
     ]

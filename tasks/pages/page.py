@@ -1,11 +1,13 @@
 """The whole page: self-contained, light and dark, readable on a phone and on paper."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
 from tasks.pages import sections
+from tasks.pages.waterfall import waterfall
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1f24; --paper: #fff; --line: #d8dce2; --good: #14713d;
@@ -21,6 +23,7 @@ section { margin: 2rem 0; overflow-x: auto; }
 main .gt_table, main .gt_table * { color: var(--ink) !important;
   background-color: transparent !important; border-color: var(--line) !important; }
 main .gt_table { font: inherit !important; margin-left: 0 !important; }
+.chart svg { width: 100%; min-width: 36rem; height: auto; }
 main .gt_table svg { min-width: 7rem; }
 @media print { section { break-inside: avoid; } }
 """
@@ -38,22 +41,24 @@ class LedgerRows:
     built: pl.DataFrame
 
 
-def page(rows: LedgerRows, now: datetime) -> str:
+def page(rows: LedgerRows, configured: Collection[str], bill: Sequence[str], now: datetime) -> str:
     """The report as one HTML document without a reference to anything outside.
 
     Args:
+        configured: The copies' names by the configuration; the ledger remembers others.
+        bill: What the last run and the month cost, in words.
         now: With its time zone; what ages are counted from.
     """
     parts = {
         "Last run": sections.glance(rows.runs, rows.checks, rows.letters),
-        "Tables": sections.tables(rows.runs, now),
+        "Tables": sections.tables(rows.runs, configured, now),
         "Quality": sections.checks(rows.checks),
         "Dead letters": sections.letters(rows.letters),
         "Compared with the source": sections.reconciled(rows.reconciled),
         "Schema changes": sections.changes(rows.runs),
-        "Slowest steps of the last run": sections.slowest(rows.runs, rows.built),
+        "Slowest steps of the last run": waterfall(rows.runs, rows.built),
         "dbt": sections.built(rows.built),
-        "Cost": sections.cost(rows.costs),
+        "Cost": sections.cost(rows.costs, bill),
     }
     body = "\n".join(
         f'<section aria-labelledby="s{number}"><h2 id="s{number}">{title}</h2>{part}</section>'

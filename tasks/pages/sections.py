@@ -1,22 +1,24 @@
 """The sections of the report, each from rows of one of the ledger's tables.
 
-Tables and sparklines are great_tables', which escapes what they show and draws inline.
+Tables are great_tables', which escapes what they show.
 """
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from html import escape
 from typing import Any
 
 import polars as pl
-from great_tables import GT, nanoplot_options
+from great_tables import GT
 
-#: Attempts that a sparkline shows, the newest last.
-SHOWN = 60
+from tasks.pages.sparkline import SHOWN, sparkline
+
 #: Letters of a rule that are shown.
 SAMPLES = 3
-#: Steps of the last run that are shown.
-SLOWEST = 15
-LINE = nanoplot_options(show_data_points=False, show_data_area=False)
+#: Changes of shapes that are shown.
+CHANGES = 60
+#: Rows of a table that have sparklines; a page of thousands would be slow to write and to read.
+DRAWN = 100
 
 
 def glance(runs: pl.DataFrame, checks: pl.DataFrame, letters: pl.DataFrame) -> str:
@@ -58,12 +60,20 @@ def _instant(value: Any) -> str:
     return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else ""
 
 
-def tables(runs: pl.DataFrame, now: datetime) -> str:
-    """Each table's last attempts: rows, seconds and dead letters over time, and its age."""
+def tables(runs: pl.DataFrame, configured: Collection[str], now: datetime) -> str:
+    """Each table's last attempts, with its figures over time; those no longer configured last."""
     if runs.is_empty():
         return "<p>No table was copied yet.</p>"
     published = pl.col("outcome") == "published"
     newest = pl.col("finished_at").filter(published).max()
+    gaps = pl.col("finished_at").filter(published).diff().dt.total_minutes() / 60
+    over_time = {
+        "rows over time": pl.col("rows_published").filter(published),
+        "seconds over time": pl.col("seconds").filter(published),
+        "dead letters over time": pl.col("rows_dead_lettered").filter(published),
+        "hours between copies": gaps,
+    }
+    removed = ~pl.col("table_name").is_in(list(configured))
     frame = (
         runs.sort("finished_at")
         .group_by("table_name")
@@ -72,35 +82,37 @@ def tables(runs: pl.DataFrame, now: datetime) -> str:
             ((pl.lit(now) - newest).dt.total_minutes() / 60).alias("hours old"),
             pl.col("rows_published").filter(published).last().alias("rows"),
             pl.col("cpu_seconds").filter(published).last().alias("CPU s"),
-            pl.col("rows_published").filter(published).tail(SHOWN).alias("rows over time"),
-            pl.col("seconds").filter(published).tail(SHOWN).alias("seconds over time"),
-            pl.col("rows_dead_lettered").filter(published).tail(SHOWN).alias("letters over time"),
+            *(numbers.tail(SHOWN).alias(name) for name, numbers in over_time.items()),
         )
-        .sort("table_name")
+        .sort(removed, pl.col("last attempt") != "failed", "table_name")
+        .with_columns(
+            pl.when(removed)
+            .then(pl.format("{}, no longer configured", "last attempt"))
+            .otherwise("last attempt")
+            .alias("last attempt")
+        )
     )
-    over_time = [name for name in frame.columns if name.endswith("over time")]
-    return _shown(frame.rename({"table_name": "table"}), over_time)
+    return _shown(frame.rename({"table_name": "table"}), [*over_time])
 
 
 def checks(results: pl.DataFrame) -> str:
-    """Each check's measurements over time beside its threshold."""
+    """Each check's measurements over time, with its threshold as a line across them."""
     if results.is_empty():
         return "<p>Nothing was measured yet.</p>"
+    breached = pl.col("breached").last()
     frame = (
         results.sort("measured_at")
         .group_by("relation", "check_name")
         .agg(
             pl.col("measured").last().alias("last"),
             pl.col("threshold").last(),
-            pl.when(pl.col("breached").last())
-            .then(pl.lit("breached"))
-            .otherwise(pl.lit("met"))
-            .alias("state"),
+            pl.when(breached).then(pl.lit("breached")).otherwise(pl.lit("met")).alias("state"),
             pl.col("measured").tail(SHOWN).alias("over time"),
+            pl.coalesce("at_most", "at_least").last().alias("bound"),
         )
-        .sort("relation", "check_name")
+        .sort(pl.col("state") != "breached", "relation", "check_name")
     )
-    return _shown(frame.rename({"check_name": "check"}), ["over time"])
+    return _shown(frame.rename({"check_name": "check"}), ["over time"], bound="bound")
 
 
 def letters(found: pl.DataFrame) -> str:
@@ -150,7 +162,7 @@ def changes(runs: pl.DataFrame) -> str:
     )
     if changed.is_empty():
         return "<p>No source changed its shape.</p>"
-    frame = changed.sort("finished_at", descending=True).head(SHOWN)
+    frame = changed.sort("finished_at", descending=True).head(CHANGES)
     when = pl.col("finished_at").dt.strftime("%Y-%m-%d %H:%M").alias("published")
     return _shown(frame.select(when, pl.col("table_name").alias("table"), "schema_changes"))
 
@@ -166,25 +178,11 @@ def built(nodes: pl.DataFrame) -> str:
     return _shown(last.select(kind, name, "status", "seconds"))
 
 
-def slowest(runs: pl.DataFrame, nodes: pl.DataFrame) -> str:
-    """What the last run spent most of its time on."""
-    if runs.is_empty():
-        return "<p>No run is in the ledger yet.</p>"
-    newest = runs.sort("finished_at")[-1, "run_id"]
-    tables = runs.select("run_id", pl.col("table_name").alias("step"), "seconds")
-    models = nodes.select("run_id", pl.col("node").alias("step"), "seconds")
-    steps = pl.concat([tables, models]).filter(pl.col("run_id") == newest).drop("run_id")
-    frame = steps.sort("seconds", descending=True, nulls_last=True).head(SLOWEST)
-    bars = GT(frame.with_columns(pl.col("seconds").fill_null(0))).fmt_nanoplot(
-        "seconds", plot_type="bar"
-    )
-    return str(bars.as_raw_html())
-
-
-def cost(steps: pl.DataFrame) -> str:
-    """What each table's queries cost Snowflake, the dearest first."""
+def cost(steps: pl.DataFrame, bill: Sequence[str]) -> str:
+    """The bill, and what each table's queries cost Snowflake, the dearest first."""
+    told = "".join(f"<p>{escape(line)}</p>" for line in bill)
     if steps.is_empty():
-        return "<p>No cost of a warehouse is known; CPU seconds stand beside the tables.</p>"
+        return told or "<p>What the run cost is not known.</p>"
     frame = (
         steps.group_by(pl.col("table_name").fill_null("shared, such as dbt").alias("table"))
         .agg(
@@ -195,21 +193,37 @@ def cost(steps: pl.DataFrame) -> str:
         )
         .sort("credits", "seconds", descending=True)
     )
-    return _shown(frame)
+    return told + _shown(frame)
 
 
-def _plotted(name: str) -> pl.Expr:
-    """Numbers over time as great_tables draws them; it can't draw none."""
-    numbers = pl.col(name).cast(pl.List(pl.Float64)).list.drop_nulls()
-    some = pl.when(numbers.list.len() > 0).then(numbers).otherwise(pl.lit([0.0]))
-    return pl.struct(some.alias("val")).alias(name)
+def _shown(frame: pl.DataFrame, over_time: Sequence[str] = (), bound: str | None = None) -> str:
+    """A table as HTML.
 
-
-def _shown(frame: pl.DataFrame, over_time: list[str] | None = None) -> str:
-    plotted = frame.with_columns(_plotted(name) for name in over_time or [])
+    Args:
+        over_time: Columns of lists, of which the first rows are drawn as sparklines.
+        bound: A column that isn't shown, of where a line goes across them.
+    """
+    bounds = frame[bound] if bound else [None] * len(frame)
+    drawn = [
+        pl.Series(
+            name,
+            [
+                sparkline(name, values, at)
+                for values, at in zip(frame[name][:DRAWN].to_list(), bounds, strict=False)
+            ]
+            + [None] * (len(frame) - DRAWN),
+            dtype=pl.String,
+        )
+        for name in over_time
+    ]
+    table = GT(frame.drop([bound] if bound else []).with_columns(drawn))
     numbers = [name for name, kind in frame.schema.items() if kind.is_integer()]
-    floats = [name for name, kind in frame.schema.items() if kind.is_float()]
-    table = GT(plotted).fmt_integer(numbers).fmt_number(floats, decimals=1)
-    for name in over_time or []:
-        table = table.fmt_nanoplot(name, options=LINE)
-    return str(table.sub_missing(missing_text="–").as_raw_html())
+    floats = [name for name, kind in frame.schema.items() if kind.is_float() and name != bound]
+    shown = (
+        table.fmt_integer(numbers)
+        .fmt_number(floats, decimals=1)
+        .fmt(lambda image: image, [*over_time])
+        .sub_missing(missing_text="–")
+    )
+    rest = f"<p>Only the first {DRAWN} of {len(frame):,} are drawn over time.</p>"
+    return shown.as_raw_html() + (rest if over_time and len(frame) > DRAWN else "")

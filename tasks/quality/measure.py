@@ -11,24 +11,43 @@ Quote = Callable[[str], str]
 
 
 @dataclass(frozen=True)
+class Threshold:
+    """What is expected of a value, in words and as bounds that still meet it."""
+
+    words: str
+    at_least: float | None = None
+    at_most: float | None = None
+    #: Whether having nothing to measure breaches it too.
+    needs_value: bool = False
+
+    def breached(self, value: float | None) -> bool:
+        if value is None:
+            return self.needs_value
+        below = self.at_least is not None and value < self.at_least
+        return below or (self.at_most is not None and value > self.at_most)
+
+
+@dataclass(frozen=True)
 class Measurement:
     """One measured value beside its threshold; `value` is None where nothing could be measured."""
 
     relation: str
     check: str
     value: float | None
-    threshold: str
-    breached: bool
+    threshold: Threshold
+
+    @property
+    def breached(self) -> bool:
+        return self.threshold.breached(self.value)
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One aggregate of the scan and how its value is judged."""
+    """One aggregate of the scan and what is expected of its value."""
 
     check: str
     expression: str
-    threshold: str
-    breached: Callable[[float | None], bool]
+    threshold: Threshold
 
 
 def scan(check: Check, now: datetime, quote: Quote) -> tuple[str, list[Probe]]:
@@ -48,24 +67,20 @@ def judge(check: Check, probes: list[Probe], row: tuple[Any, ...]) -> list[Measu
     """The scan's row as measurements."""
     values = [None if value is None else float(value) for value in row]
     return [
-        Measurement(check.relation, probe.check, value, probe.threshold, probe.breached(value))
+        Measurement(check.relation, probe.check, value, probe.threshold)
         for probe, value in zip(probes, values, strict=True)
     ]
 
 
 def offending(check: Check, name: str, rows: int) -> Measurement:
     """A custom query's number of rows as a measurement; any row is a breach."""
-    return Measurement(check.relation, f"sql {name}", rows, "no row", rows > 0)
+    return Measurement(check.relation, f"sql {name}", rows, Threshold("no row", at_most=0))
 
 
 def _rows(check: Check) -> Probe:
     fewest, most = check.min_rows or 0, check.max_rows
-    threshold = f"at least {fewest}" + (f", at most {most}" if most is not None else "")
-
-    def outside(rows: float | None) -> bool:
-        return rows is None or rows < fewest or (most is not None and rows > most)
-
-    return Probe("rows", "count(*)", threshold, outside)
+    words = f"at least {fewest}" + (f", at most {most}" if most is not None else "")
+    return Probe("rows", "count(*)", Threshold(words, fewest, most, needs_value=True))
 
 
 def _unique(check: Check, quote: Quote) -> list[Probe]:
@@ -78,7 +93,7 @@ def _unique(check: Check, quote: Quote) -> list[Probe]:
         f"count(case when {present} then 1 end)"
         f" - count(distinct case when {present} then {distinct} end)"
     )
-    return [Probe(f"unique {', '.join(check.unique)}", doubled, "0 doubled", _positive)]
+    return [Probe(f"unique {', '.join(check.unique)}", doubled, Threshold("0 doubled", at_most=0))]
 
 
 def _delimited(column: str) -> str:
@@ -92,8 +107,7 @@ def _nulls(check: Check, quote: Quote) -> list[Probe]:
         Probe(
             f"null ratio {column}",
             f"(count(*) - count({quote(column)})) / nullif(cast(count(*) as double), 0)",
-            f"at most {ratio:g}",
-            lambda value, ratio=ratio: value is not None and value > ratio,  # type: ignore[misc]
+            Threshold(f"at most {ratio:g}", at_most=ratio),
         )
         for column, ratio in check.max_null_ratio.items()
     ]
@@ -105,14 +119,8 @@ def _age(check: Check, now: datetime, quote: Quote) -> list[Probe]:
     column, hours = check.max_age.column, check.max_age.hours
     newest = f"max(cast({quote(column)} as timestamptz))"
     age = f"({now.timestamp()} - date_part('epoch', {newest})) / 3600.0"
-    return [
-        Probe(
-            f"age {column}",
-            age,
-            f"at most {hours:g} h",
-            lambda value: value is None or value > hours,
-        )
-    ]
+    threshold = Threshold(f"at most {hours:g} h", at_most=hours, needs_value=True)
+    return [Probe(f"age {column}", age, threshold)]
 
 
 def _accepted(check: Check, quote: Quote) -> list[Probe]:
@@ -123,12 +131,7 @@ def _accepted(check: Check, quote: Quote) -> list[Probe]:
             Probe(
                 f"accepted {column}",
                 f"count(case when {quote(column)} not in ({listed}) then 1 end)",
-                "0 other values",
-                _positive,
+                Threshold("0 other values", at_most=0),
             )
         )
     return probes
-
-
-def _positive(value: float | None) -> bool:
-    return value is not None and value > 0

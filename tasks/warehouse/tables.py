@@ -77,6 +77,8 @@ COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
         "check_name": ("varchar not null", "which check of it"),
         "measured": ("double", "the value; NULL is nothing to measure"),
         "threshold": ("varchar", "what was expected, in words"),
+        "at_least": ("double", "the least that is expected; NULL is any"),
+        "at_most": ("double", "the most that is expected; NULL is any"),
         "breached": ("boolean not null", "whether it failed the run"),
         "measured_at": ("{instant} not null", "when"),
     },
@@ -86,7 +88,7 @@ COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
         "status": ("varchar not null", "dbt's word for how it ended"),
         "seconds": ("double", "how long it took"),
         "message": ("varchar", "why it failed"),
-        "finished_at": ("{instant} not null", "when the build ended"),
+        "finished_at": ("{instant} not null", "when it ended"),
     },
     "reconcile_results": {
         "run_id": ("varchar not null", "the flow run"),

@@ -71,6 +71,7 @@ def test_a_failed_night_is_mailed_once_with_its_tables_the_remedy_and_a_link(
     assert "1 of 2 tables failed" in text
     assert "gone: " in text
     assert "The other tables are published; dbt did not run." in text
+    assert "cost: " in text
     assert "/runs/flow-run/" in text
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tasks.page import _frame
 from tasks.pages.page import LedgerRows, page
+from tasks.pages.waterfall import steps, waterfall
 from tasks.warehouse.tables import TABLES
 
 NOW = datetime(2026, 1, 31, 3, tzinfo=UTC)
@@ -49,6 +50,8 @@ def shown(
             rows("sync_costs", *(costs or [])),
             rows("dbt_results", *(built or [])),
         ),
+        ["orders", "users"],
+        ["2.00 USD this month of <3"],
         NOW,
     )
 
@@ -85,12 +88,54 @@ def test_a_breach_needs_a_person_and_is_shown_beside_its_threshold() -> None:
         "check_name": "rows",
         "measured": 7.0,
         "threshold": "at least 10",
+        "at_least": 10.0,
         "breached": True,
         "measured_at": NOW,
     }
     said = shown([run()], checks=[check])
     assert "<li>mart.orders: rows is 7.0, expected at least 10</li>" in said
     assert ">breached<" in said
+    assert "stroke-dasharray" in said
+    assert "stroke-dasharray" not in shown([run()], checks=[check | {"at_least": None}])
+
+
+def test_figures_over_time_are_told_to_those_who_do_not_see_them() -> None:
+    nights = [
+        run(n, rows_published=rows, finished_at=NOW - timedelta(days=2 - n))
+        for n, rows in enumerate((10, 1234, 30))
+    ]
+    said = shown([*nights, run(3, outcome="failed", rows_published=None)])
+    assert 'aria-label="rows over time: 3 from 10 to 1,234, the last 30"' in said
+    assert 'aria-label="hours between copies: 2 from 24 to 24, the last 24"' in said
+
+
+def test_a_table_that_is_no_longer_configured_comes_last_and_says_so() -> None:
+    said = shown([run(table_name="a"), run(table_name="users"), run(outcome="failed")])
+    assert "published, no longer configured" in said
+    assert said.index(">failed<") < said.index(">users<") < said.index(">a<")
+
+
+def test_only_so_many_tables_are_drawn_and_the_page_says_so() -> None:
+    said = shown([run(table_name=f"t{n:03}") for n in range(101)])
+    assert "Only the first 100 of 101 are drawn over time." in said
+    assert ">t100<" in said
+
+
+def test_the_slowest_steps_are_drawn_from_when_they_began() -> None:
+    node = {
+        "run_id": "run 0",
+        "node": "model.shop.mart",
+        "status": "error",
+        "seconds": 2.0,
+        "finished_at": NOW - timedelta(minutes=59),
+    }
+    runs = [run(seconds=3.0), run(1, table_name="old", finished_at=NOW - timedelta(days=1))]
+    given = rows("sync_runs", *runs), rows("dbt_results", node)
+    assert steps(*given).rows() == [
+        ("orders", 0.0, 3.0, 3.0, False),
+        ("model mart", 61.0, 2.0, 63.0, True),
+    ]
+    assert 'aria-label="orders 3.0 s; model mart 2.0 s"' in waterfall(*given)
 
 
 def test_open_letters_are_counted_by_rule_with_samples_and_closed_ones_left_out() -> None:
@@ -132,7 +177,7 @@ def test_the_nodes_of_the_last_build_are_shown_with_their_time() -> None:
     )
     assert ">orders<" in said
     assert ">2.5<" in said
-    assert "model.shop.orders" in said
+    assert ">model orders<" in said
     assert "gone" not in said
 
 
@@ -141,6 +186,7 @@ def test_costs_are_summed_by_table_and_what_tables_share_is_said_so() -> None:
     said = shown([run()], costs=[step, step, {**step, "table_name": None, "credits": 4.0}])
     assert ">0.5<" in said
     assert "shared, such as dbt" in said
+    assert "<p>2.00 USD this month of &lt;3</p>" in said
 
 
 @pytest.mark.parametrize("name", ["table_name", "error", "run_id"])
@@ -150,11 +196,12 @@ def test_names_and_messages_are_never_html(name: str) -> None:
     assert "&lt;script&gt;" in said
 
 
-def test_a_page_of_10000_runs_stays_small_and_refers_to_nothing_outside() -> None:
+@pytest.mark.parametrize("tables", [20, 1000])
+def test_a_page_of_10000_runs_stays_small_and_refers_to_nothing_outside(tables: int) -> None:
     runs = [
         run(
-            number // 20,
-            table_name=f"table {number % 20}",
+            number // tables,
+            table_name=f"table {number % tables}",
             rows_published=number,
             finished_at=NOW - timedelta(minutes=number),
         )
@@ -162,5 +209,8 @@ def test_a_page_of_10000_runs_stays_small_and_refers_to_nothing_outside() -> Non
     ]
     said = shown(runs)
     assert len(said.encode()) < 3_000_000
-    assert "http" not in said
-    assert "url(" not in said.replace("url(#", "")
+    outside = said.replace("http://www.w3.org/2000/svg", "").replace(
+        "http://www.w3.org/1999/xlink", ""
+    )
+    assert "http" not in outside
+    assert "url(" not in outside.replace("url(#", "")
