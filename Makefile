@@ -34,6 +34,7 @@ bench: .venv/ready ## our transfer beside every peer that `make peers` installed
 	@$(PY) -m tests.bench.rules
 	@$(PY) -m tests.bench.analysis
 	@$(PY) -m tests.bench.overhead
+	@$(PY) -m tests.bench.report
 	@$(PY) -m tests.bench.snowflake
 
 peers: .venv/ready ## an environment for each peer of the benchmark

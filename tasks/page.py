@@ -17,6 +17,15 @@ from tasks.warehouse.tables import TABLES
 PAGE = Path(".daybreak/report/index.html")
 #: Rows of each of the ledger's tables that the page is made from, the newest.
 MOST = 10_000
+#: What each is sorted by, in the order of `LedgerRows`.
+NEWEST_BY = {
+    "sync_runs": "finished_at",
+    "quality_results": "measured_at",
+    "dead_letters": "last_seen",
+    "reconcile_results": "compared_at",
+    "sync_costs": "started_at",
+    "dbt_results": "finished_at",
+}
 
 
 def write_page(config: Config, bill: list[str]) -> Path | None:
@@ -25,31 +34,30 @@ def write_page(config: Config, bill: list[str]) -> Path | None:
     Args:
         bill: What the last run and the month cost, in words.
     """
+    configured = [table.target for table in config.tables]
     try:
-        with open_warehouse(config, step="report") as warehouse:
-            rows = LedgerRows(
-                *(
-                    _frame(warehouse.newest(table, by, MOST), table)
-                    for table, by in (
-                        ("sync_runs", "finished_at"),
-                        ("quality_results", "measured_at"),
-                        ("dead_letters", "last_seen"),
-                        ("reconcile_results", "compared_at"),
-                        ("sync_costs", "started_at"),
-                        ("dbt_results", "finished_at"),
-                    )
-                )
-            )
+        written = page(ledger_rows(config), configured, bill, datetime.now(UTC))
         PAGE.parent.mkdir(parents=True, exist_ok=True)
         fresh = PAGE.with_suffix(f".{os.getpid()}")
-        configured = [table.target for table in config.tables]
-        fresh.write_text(page(rows, configured, bill, datetime.now(UTC)), encoding="utf-8")
+        fresh.write_text(written, encoding="utf-8")
         fresh.replace(PAGE)  # so that nobody reads half a page
     except (DaybreakError, OSError) as error:
         log.warning("The report page stays as it was: %s", error)
         return None
     create_link_artifact(PAGE.resolve().as_uri(), link_text="report page", key="report")
     return PAGE
+
+
+def ledger_rows(config: Config) -> LedgerRows:
+    """The newest rows of each of the ledger's tables.
+
+    Raises:
+        DaybreakError: When the warehouse can't be read.
+    """
+    with open_warehouse(config, step="report") as warehouse:
+        return LedgerRows(
+            *(_frame(warehouse.newest(table, by, MOST), table) for table, by in NEWEST_BY.items())
+        )
 
 
 def _frame(rows: list[tuple[object, ...]], table: str) -> pl.DataFrame:
