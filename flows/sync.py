@@ -12,6 +12,7 @@ from flows.extract_load import extract_load
 from tasks.attempt import Outcome, Prepared
 from tasks.connect import open_warehouse
 from tasks.errors import DaybreakError, StaleSnapshot, TransientError
+from tasks.heartbeat import no_heartbeat
 from tasks.lineage import Lineage
 from tasks.logs import log
 from tasks.night import Night, Result, outdated
@@ -80,7 +81,7 @@ def copy(night: Night, planned: Plan, names: list[str]) -> dict[str, Result]:
     table = sync_table.with_options(retries=defaults.retries, retry_delay_seconds=delays(defaults))
     given = {"table": names, "night": unmapped(night), "planned": unmapped(planned)}
     threads = at_once(night.settings) if spread else TABLES_AT_ONCE
-    with ThreadPoolTaskRunner[Outcome | Prepared](max_workers=threads) as runner:
+    with no_heartbeat(), ThreadPoolTaskRunner[Outcome | Prepared](max_workers=threads) as runner:
         runs = runner.map(table, given)
         wait(runs)
     ended = (run.state.result(raise_on_failure=False) for run in runs)

@@ -18,6 +18,7 @@ from types import FrameType
 
 from tasks.config import Config, load_config
 from tasks.errors import ConfigError, DaybreakError
+from tasks.heartbeat import no_heartbeat
 from tasks.interruption import SIGNALS, say_interrupted
 from tasks.logs import show_progress
 from tasks.plan import check
@@ -62,7 +63,7 @@ def run(ready: Callable[[], AbstractContextManager[None]], flow: Callable[[], ob
         around = ready()
         show_progress()
         server = temporary_server()
-        with around, serving(server):
+        with around, serving(server), no_heartbeat():
             return _ended(flow)
     except DaybreakError as error:
         return _say(error, CAN_NOT_START)

@@ -26,6 +26,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tasks.attempt import Outcome
 from tasks.config import load_config
+from tasks.heartbeat import no_heartbeat
 from tasks.server import TemporaryServer
 from tasks.source import embedded
 from tasks.warehouse.base import Publication, Warehouse
@@ -230,7 +231,7 @@ def night(source_url: str, prefect_api: str, monkeypatch: pytest.MonkeyPatch) ->
     def run(config: Path, **options: Any) -> None:
         daily(str(config), **{"skip_dbt": True, **options})
 
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
+    with temporary_settings({PREFECT_API_URL: prefect_api}), no_heartbeat():
         yield run
 
 
