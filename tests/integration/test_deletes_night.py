@@ -13,9 +13,9 @@ from tests.warehouses import Copy
 @pytest.mark.parametrize(
     ("warehouse", "deletes"),
     [
-        ("duckdb", "soft"),
-        ("snowflake", "hard"),
-        pytest.param("duckdb", "hard", marks=pytest.mark.long),
+        ("duckdb", "hard"),
+        pytest.param("duckdb", "soft", marks=pytest.mark.long),
+        pytest.param("snowflake", "hard", marks=pytest.mark.long),
         pytest.param("snowflake", "soft", marks=pytest.mark.long),
     ],
     indirect=["warehouse"],

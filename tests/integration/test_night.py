@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from tasks.errors import DataQualityError, SyncFailed
+from tasks.source.connection import SESSION
 from tests.conftest import ON_BOTH, Night, Write
 from tests.warehouses import Copy
 
@@ -121,8 +122,13 @@ def test_a_query_that_fails_while_it_is_read_is_told_in_postgresqls_words(
 
 
 def test_a_table_that_stays_locked_is_told_instead_of_waited_for(
-    source: psycopg.Connection, source_url: str, config_file: Write, night: Night
+    source: psycopg.Connection,
+    source_url: str,
+    config_file: Write,
+    night: Night,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setitem(SESSION, "lock_timeout", "200ms")
     source.execute("create table t (id int primary key)")
     with psycopg.connect(source_url) as other:
         other.execute("lock table t in access exclusive mode")
