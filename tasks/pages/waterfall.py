@@ -73,6 +73,7 @@ def _drawing(shown: pl.DataFrame) -> dict[str, Any]:
             {"mark": {"type": "text", **place}, "encoding": {"x": end, "text": text}},
         ],
         "config": {
+            "mark": {"aria": False},
             "background": None,
             "font": "system-ui, sans-serif",
             "view": {"stroke": None},

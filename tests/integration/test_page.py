@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from importlib.resources import files
 from pathlib import Path
 
 import psycopg
@@ -17,7 +18,13 @@ OFFLINE = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--enable-logging=stderr"),
     "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--virtual-time-budget=20000",
 )
+
+#: Has axe-core write what it finds against a page's accessibility at its end.
+AUDIT = f"""<script>{(files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")}</script>
+<script>axe.run().then(found => document.body.insertAdjacentHTML("beforeend",
+  "<pre>" + JSON.stringify(found.violations.map(each => each.id)) + "</pre>"))</script>"""
 
 
 @ON_BOTH
@@ -34,9 +41,10 @@ def test_a_night_writes_the_page_with_the_ledgers_figures(
     assert f"{published:,} rows published" in said
     assert f"{dead} dead letters open" in said
     if CHROMIUM:
-        opened = in_browser(tmp_path / ".daybreak" / "report" / "index.html", tmp_path)
+        opened = in_browser(said, tmp_path)
         assert f"{published:,} rows published" in opened.stdout
         assert "CONSOLE" not in opened.stderr
+        assert "<pre>[]</pre>" in in_browser(said + AUDIT, tmp_path).stdout
     elif os.environ.get("CI"):
         pytest.fail("Chromium is not there: apt-get install chromium")
 
@@ -53,9 +61,11 @@ def test_every_query_of_the_readme_runs_after_a_night(
         warehouse(query)
 
 
-def in_browser(page: Path, home: Path) -> subprocess.CompletedProcess[str]:
+def in_browser(page: str, home: Path) -> subprocess.CompletedProcess[str]:
     """What Chromium makes of a page without any network, and what its console said."""
+    file = home / "page.html"
+    file.write_text(page, encoding="utf-8")
     command = [str(CHROMIUM), *OFFLINE, f"--user-data-dir={home}/chromium", "--dump-dom"]
     return subprocess.run(
-        [*command, page.as_uri()], capture_output=True, text=True, timeout=120, check=True
+        [*command, file.as_uri()], capture_output=True, text=True, timeout=120, check=True
     )

@@ -9,12 +9,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
+from prefect.events import EventTrigger
+from prefect.events.schemas.automations import AutomationCore
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tests.compare import assert_copied
@@ -141,6 +144,13 @@ def until(condition: Callable[[], Any]) -> None:
 def found(response: httpx.Response) -> Any:
     response.raise_for_status()
     return response.json()
+
+
+def hasty(automation: AutomationCore) -> AutomationCore:
+    """The automation with the shortest time that a server allows, where it waits at all."""
+    if isinstance(automation.trigger, EventTrigger) and automation.trigger.within:
+        automation.trigger.within = timedelta(seconds=10)
+    return automation
 
 
 def make_pools(api: httpx.Client) -> None:

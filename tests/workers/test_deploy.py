@@ -1,7 +1,6 @@
 """`make deploy` on a real server: all of it, twice, and an automation that fires."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -12,7 +11,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from tasks import deploy
 from tests.conftest import ROOT, Write
 from tests.receivers import Hook, webhook, webhook_block
-from tests.workers.conftest import Server, environment_of, serving, until
+from tests.workers.conftest import Server, environment_of, hasty, serving, until
 
 Said = pytest.CaptureFixture[str]
 SOON = {
@@ -101,10 +100,3 @@ def test_a_run_that_no_worker_takes_is_told(
         client.create_flow_run_from_deployment(daily.id)
     until(lambda: hook.posted)
     assert hook.posted[0].startswith("Daybreak: daybreak late | No worker has taken a run")
-
-
-def hasty(automation: Any) -> Any:
-    """The automation with the shortest time that a server allows, where it waits at all."""
-    if automation.trigger.within:
-        automation.trigger.within = timedelta(seconds=10)
-    return automation

@@ -4,10 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
+from prefect.client.orchestration import get_client
 
+from tasks.deploy import automations, make_automation
 from tests.conftest import Write
-from tests.workers.conftest import Deployed, Server, StartWorker, found, until
+from tests.interference import blocked, gated
+from tests.workers.conftest import Deployed, Server, StartWorker, found, hasty, until
 
 pytestmark = [
     pytest.mark.parametrize("warehouse", ["snowflake"], indirect=True),
@@ -95,6 +99,31 @@ def test_a_run_that_a_worker_took_and_never_started_does_not_block_the_next_nigh
     until(lambda: nights.state(night) in FINAL)
     assert nights.state(night) == "COMPLETED"
     deployed.are_copied([TABLE])
+
+
+@pytest.mark.long
+def test_a_night_whose_machine_is_gone_ends_as_crashed_and_the_next_one_works(
+    deployed: Deployed,
+    nights: Nights,
+    start_worker: StartWorker,
+    source: psycopg.Connection,
+    config_file: Write,
+) -> None:
+    with get_client(sync_client=True) as client:
+        for each in automations([]):
+            make_automation(client, hasty(each))
+    source.execute(gated("slow", TABLE))
+    config_file([{"name": "slow"}])
+    lost, worker = nights.order(), start_worker()
+    with blocked(deployed.source_url) as until_read:
+        until_read()
+        worker.kill()
+        until(lambda: nights.state(lost) == "CRASHED")
+    night = nights.order()
+    start_worker()
+    until(lambda: nights.state(night) in FINAL)
+    assert nights.state(night) == "COMPLETED"
+    deployed.are_copied(["slow"])
 
 
 @pytest.mark.long
