@@ -1,6 +1,5 @@
 """The copying of a run's tables: a subflow for each of them, and its retries."""
 
-from contextlib import suppress
 from typing import Any
 
 from prefect import task, unmapped
@@ -11,7 +10,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.extract_load import extract_load
 from tasks.attempt import Outcome, Prepared
 from tasks.connect import open_warehouse
-from tasks.errors import DaybreakError, StaleSnapshot, TransientError
+from tasks.errors import StaleSnapshot, TransientError
 from tasks.heartbeat import no_heartbeat
 from tasks.lineage import Lineage
 from tasks.logs import log
@@ -52,8 +51,6 @@ def settle(night: Night, results: dict[str, Result]) -> None:
         night.outcomes += give_up(night, night.prepared, "another table failed")
     elif night.prepared:
         night.outcomes += publish_together(night)
-    with suppress(DaybreakError), open_warehouse(night.settings, run=night.run_id) as warehouse:
-        night.open_letters = warehouse.open_letters()
     night.check()
 
 

@@ -10,7 +10,6 @@ import polars as pl
 from rich.filesize import decimal
 
 from tasks.config import Config, Cost
-from tasks.connect import open_warehouse
 from tasks.errors import DaybreakError, PermanentError
 from tasks.logs import log
 from tasks.warehouse import snowflake_cost
@@ -80,16 +79,15 @@ def costs(warehouse: Warehouse, config: Config, since: datetime | None = None) -
     )
 
 
-def bill(config: Config, run_id: str) -> Bill | None:
+def bill(warehouse: Warehouse, config: Config, run_id: str) -> Bill | None:
     """What a run cost; None where nothing is known. A night does not fail for its bill."""
     if config.warehouse.kind == "snowflake" and config.cost is None:
         return None
     today = datetime.now(UTC)
     month = today.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     try:
-        with open_warehouse(config, run=run_id, step="cost") as warehouse:
-            storage = _refreshed(warehouse, config) if config.cost else 0
-            found = costs(warehouse, config, month)
+        storage = _refreshed(warehouse, config) if config.cost else 0
+        found = costs(warehouse, config, month)
     except DaybreakError as error:
         log.warning("What the run cost is not known: %s", error)
         return None

@@ -9,5 +9,8 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 @contextmanager
 def no_heartbeat() -> Iterator[None]:
     """For subflows, whose run has its own, and for runs that somebody watches on a terminal."""
+    if PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value() is None:
+        yield
+        return
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield

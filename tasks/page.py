@@ -8,10 +8,9 @@ import polars as pl
 from prefect.artifacts import create_link_artifact
 
 from tasks.config import Config
-from tasks.connect import open_warehouse
-from tasks.errors import DaybreakError
 from tasks.logs import log
 from tasks.pages.page import LedgerRows, page
+from tasks.warehouse.base import Warehouse
 from tasks.warehouse.tables import TABLES
 
 PAGE = Path(".daybreak/report/index.html")
@@ -28,7 +27,18 @@ NEWEST_BY = {
 }
 
 
-def write_page(config: Config, bill: list[str]) -> Path | None:
+def ledger_rows(warehouse: Warehouse) -> LedgerRows:
+    """The newest rows of each of the ledger's tables.
+
+    Raises:
+        DaybreakError: When the warehouse can't be read.
+    """
+    return LedgerRows(
+        *(_frame(warehouse.newest(table, by, MOST), table) for table, by in NEWEST_BY.items())
+    )
+
+
+def write_page(rows: LedgerRows, config: Config, bill: list[str]) -> Path | None:
     """Writes the page and links it from an artifact; None where it can't be, which is logged.
 
     Args:
@@ -36,28 +46,15 @@ def write_page(config: Config, bill: list[str]) -> Path | None:
     """
     configured = [table.target for table in config.tables]
     try:
-        written = page(ledger_rows(config), configured, bill, datetime.now(UTC))
         PAGE.parent.mkdir(parents=True, exist_ok=True)
         fresh = PAGE.with_suffix(f".{os.getpid()}")
-        fresh.write_text(written, encoding="utf-8")
+        fresh.write_text(page(rows, configured, bill, datetime.now(UTC)), encoding="utf-8")
         fresh.replace(PAGE)  # so that nobody reads half a page
-    except (DaybreakError, OSError) as error:
+    except OSError as error:
         log.warning("The report page stays as it was: %s", error)
         return None
     create_link_artifact(PAGE.resolve().as_uri(), link_text="report page", key="report")
     return PAGE
-
-
-def ledger_rows(config: Config) -> LedgerRows:
-    """The newest rows of each of the ledger's tables.
-
-    Raises:
-        DaybreakError: When the warehouse can't be read.
-    """
-    with open_warehouse(config, step="report") as warehouse:
-        return LedgerRows(
-            *(_frame(warehouse.newest(table, by, MOST), table) for table, by in NEWEST_BY.items())
-        )
 
 
 def _frame(rows: list[tuple[object, ...]], table: str) -> pl.DataFrame:

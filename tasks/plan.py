@@ -155,13 +155,14 @@ def plan(config: Config, tables: list[Table]) -> Iterator[Plan]:
     with open_warehouse(config, step="plan") as warehouse:
         warehouse.prepare()
         sweep(warehouse.staging_folder())
-    source = open_source(config)
-    if config.source.demo:
-        seed(source.url, config.source.demo.scale)
-    with Plan(config, tables, source).open() as planned:
-        snapshot, _ = planned.current()
-        report_snapshot(snapshot)
-        yield planned
+        source = open_source(config)
+        if config.source.demo:
+            seed(source.url, config.source.demo.scale)
+        # The session stays: while one is open, DuckDB opens the file's next one in no time.
+        with Plan(config, tables, source).open() as planned:
+            snapshot, _ = planned.current()
+            report_snapshot(snapshot)
+            yield planned
 
 
 def report_snapshot(snapshot: Snapshot) -> None:

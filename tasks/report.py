@@ -10,9 +10,13 @@ from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 from rich.table import Table
 
+from tasks.connect import open_warehouse
 from tasks.cost import bill, bill_lines
+from tasks.errors import DaybreakError
+from tasks.logs import log
 from tasks.night import Night
-from tasks.page import write_page
+from tasks.page import ledger_rows, write_page
+from tasks.pages.page import LedgerRows
 from tasks.warehouse.base import OpenLetters
 
 NUMBERS = ("rows read", "published", "dead letters", "seconds")
@@ -23,8 +27,15 @@ def report(night: Night) -> None:
     """Prints the summary and keeps it as an artifact of the run, once a table has ended."""
     if not (night.outcomes or night.failures):
         return
-    if cost := bill(night.settings, night.run_id):
-        night.bill = [*bill_lines(night.settings.cost, cost)]
+    rows: LedgerRows | None = None
+    try:
+        with open_warehouse(night.settings, run=night.run_id, step="report") as warehouse:
+            night.open_letters = warehouse.open_letters()
+            if cost := bill(warehouse, night.settings, night.run_id):
+                night.bill = [*bill_lines(night.settings.cost, cost)]
+            rows = ledger_rows(warehouse)
+    except DaybreakError as error:
+        log.warning("The report lacks what the ledger says: %s", error)
     if failure := sys.exception():  # who is told of it is told what it cost
         failure.add_note("\n".join(f"cost: {line}" for line in night.bill))
     create_table_artifact(
@@ -33,7 +44,7 @@ def report(night: Night) -> None:
         description="What the night did to each table.",
     )
     print(summary(night))
-    if written := write_page(night.settings, night.bill):
+    if rows and (written := write_page(rows, night.settings, night.bill)):
         print(f"report   {written}")
 
 

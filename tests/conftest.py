@@ -8,6 +8,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,18 @@ from typing import Any
 import psycopg
 import pytest
 import yaml
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
 )
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from cryptography.x509.oid import NameOID
+from prefect.context import SettingsContext, get_settings_context
+from prefect.settings import PREFECT_API_SSL_CERT_FILE, PREFECT_API_URL, temporary_settings
 
 from tasks.attempt import Outcome
 from tasks.config import load_config
@@ -218,8 +223,29 @@ def stage(tmp_path: Path) -> Stage:
     return stage
 
 
+@pytest.fixture(scope="session")
+def certificate(private_key: rsa.RSAPrivateKey, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of one certificate; Prefect loads all that the machine trusts for every client."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tests")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, private_key.public_key(), 1, now, now)
+    path = tmp_path_factory.mktemp("certificates") / "one.pem"
+    path.write_bytes(made.sign(private_key, SHA256()).public_bytes(Encoding.PEM))
+    return path
+
+
+@pytest.fixture(scope="session")
+def prefect_settings(prefect_api: str, certificate: Path) -> SettingsContext:
+    """Those of a night in this process."""
+    given = {PREFECT_API_URL: prefect_api, PREFECT_API_SSL_CERT_FILE: str(certificate)}
+    with no_heartbeat(), temporary_settings(given) as settings:
+        return SettingsContext(profile=get_settings_context().profile, settings=settings)
+
+
 @pytest.fixture
-def night(source_url: str, prefect_api: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
+def night(
+    source_url: str, prefect_settings: SettingsContext, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Night]:
     """Runs the daily flow in this process, without dbt unless asked: `night(path, skip_dbt=False)`.
 
     Raises what the flow raises.
@@ -231,7 +257,7 @@ def night(source_url: str, prefect_api: str, monkeypatch: pytest.MonkeyPatch) ->
     def run(config: Path, **options: Any) -> None:
         daily(str(config), **{"skip_dbt": True, **options})
 
-    with temporary_settings({PREFECT_API_URL: prefect_api}), no_heartbeat():
+    with prefect_settings:
         yield run
 
 
@@ -255,7 +281,7 @@ def sync(source_url: str, config_file: Write, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def start_flow(source_url: str, prefect_api: str) -> Start:
+def start_flow(source_url: str, prefect_api: str, certificate: Path) -> Start:
     """Starts `python flows/SCRIPT` with arguments, as a user would.
 
     Its environment is changed by `environment`; other options are those of Popen.
@@ -267,7 +293,12 @@ def start_flow(source_url: str, prefect_api: str) -> Start:
         environment: dict[str, str] | None = None,
         **options: Any,
     ) -> subprocess.Popen[str]:
-        given = {"SOURCE_URL": source_url, "PREFECT_API_URL": prefect_api, **(environment or {})}
+        given = {
+            "SOURCE_URL": source_url,
+            "PREFECT_API_URL": prefect_api,
+            "PREFECT_API_SSL_CERT_FILE": str(certificate),
+            **(environment or {}),
+        }
         return subprocess.Popen(
             [sys.executable, ROOT / "flows" / script, *map(str, arguments)],
             **{

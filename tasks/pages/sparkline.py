@@ -66,6 +66,11 @@ def _drawing() -> dict[str, Any]:
                     "encoding": y,
                 },
             ],
-            "config": {"mark": {"aria": False}, "background": None, "padding": 3, "view": {"stroke": None}},
+            "config": {
+                "mark": {"aria": False},
+                "background": None,
+                "padding": 3,
+                "view": {"stroke": None},
+            },
         }
     )

@@ -43,7 +43,9 @@ def measure(rows: int, tables: int) -> None:
     from tasks.page import ledger_rows
     from tasks.pages.page import page
 
-    written = page(ledger_rows(config), ["table 0"], [], datetime.now(UTC))
+    with open_warehouse(config) as warehouse:
+        rows_read = ledger_rows(warehouse)
+    written = page(rows_read, ["table 0"], [], datetime.now(UTC))
     seconds = time.perf_counter() - started
     print(
         f"{rows:,} rows of {tables:,} tables: {seconds:.1f} s, {len(written.encode()) / 1e6:.1f} MB"
