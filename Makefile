@@ -11,11 +11,15 @@ run: .venv/ready ## a night: a day passes in the demo shop, and is copied, built
 bad-day: .venv/ready ## a night on which the quality gate must fail
 	@$(PY) flows/daily.py --bad-day $(ARGS)
 
+# Tests wait for others' processes a good part of their time, so there are more than cores.
+TESTS_AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) * 3 // 2)')
+PYTEST = $(PY) -m pytest -n $(TESTS_AT_ONCE) --dist worksteal
+
 test: .venv/ready ## every test
-	@$(PY) -m pytest -n auto --dist worksteal $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 long: .venv/ready ## what `make test` leaves out: the long forms of tests, most of tests/faults
-	@$(PY) -m pytest -m long -n auto --dist worksteal $(ARGS)
+	@$(PYTEST) -m long $(ARGS)
 
 lint: .venv/ready ## style and types
 	@$(PY) -m ruff format --check .

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 import yaml
+from _pytest.mark import ParameterSet
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -52,6 +53,9 @@ SetVariables = Callable[..., None]
 WriteKey = Callable[..., Path]
 Stage = Callable[..., Publication]
 ON_BOTH = pytest.mark.parametrize("warehouse", ["duckdb", "snowflake"], indirect=True)
+SNOWFLAKE_IN_LONG = pytest.mark.parametrize(
+    "warehouse", ["duckdb", pytest.param("snowflake", marks=pytest.mark.long)], indirect=True
+)
 _status = pytest.StashKey[int]()
 
 
@@ -244,7 +248,10 @@ def prefect_settings(prefect_api: str, certificate: Path) -> SettingsContext:
 
 @pytest.fixture
 def night(
-    source_url: str, prefect_settings: SettingsContext, monkeypatch: pytest.MonkeyPatch
+    source_url: str,
+    prefect_settings: SettingsContext,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Night]:
     """Runs the daily flow in this process, without dbt unless asked: `night(path, skip_dbt=False)`.
 
@@ -253,6 +260,7 @@ def night(
     from flows.daily import daily
 
     monkeypatch.setenv("SOURCE_URL", source_url)
+    monkeypatch.chdir(tmp_path)  # where the page is written
 
     def run(config: Path, **options: Any) -> None:
         daily(str(config), **{"skip_dbt": True, **options})
@@ -281,7 +289,7 @@ def sync(source_url: str, config_file: Write, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def start_flow(source_url: str, prefect_api: str, certificate: Path) -> Start:
+def start_flow(source_url: str, prefect_api: str, certificate: Path, tmp_path: Path) -> Start:
     """Starts `python flows/SCRIPT` with arguments, as a user would.
 
     Its environment is changed by `environment`; other options are those of Popen.
@@ -302,7 +310,7 @@ def start_flow(source_url: str, prefect_api: str, certificate: Path) -> Start:
         return subprocess.Popen(
             [sys.executable, ROOT / "flows" / script, *map(str, arguments)],
             **{
-                "cwd": ROOT,
+                "cwd": tmp_path,
                 "env": {**os.environ, **given},
                 "stdout": subprocess.PIPE,
                 "stderr": subprocess.PIPE,
@@ -328,6 +336,17 @@ def run_daily(start_daily: Start) -> Run:
         return ended(start_daily(*arguments, **options))
 
     return run
+
+
+def few_of(cases: Iterable[object], *few: object) -> list[ParameterSet]:
+    """Parameters of which only a few are run in the short form of the suite."""
+    return [
+        pytest.param(
+            *(each if isinstance(each, tuple) else (each,)),
+            marks=[] if each in few else pytest.mark.long,
+        )
+        for each in cases
+    ]
 
 
 def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:

@@ -18,6 +18,7 @@ STYLE = """
 body { margin: 0 auto; max-width: 72rem; padding: 1rem; color: var(--ink);
        background: var(--paper); font: 16px/1.5 system-ui, sans-serif; }
 section { margin: 2rem 0; overflow-x: auto; }
+section > div { overflow: visible !important; }
 .verdict { font-size: 2rem; font-weight: 700; margin: 0; }
 .good { color: var(--good); } .failed { color: var(--bad); }
 main .gt_table, main .gt_table * { color: var(--ink) !important;
@@ -61,7 +62,8 @@ def page(rows: LedgerRows, configured: Collection[str], bill: Sequence[str], now
         "Cost": sections.cost(rows.costs, bill),
     }
     body = "\n".join(
-        f'<section aria-labelledby="s{number}"><h2 id="s{number}">{title}</h2>{part}</section>'
+        f'<section aria-labelledby="s{number}" tabindex="0">'
+        f'<h2 id="s{number}">{title}</h2>{part}</section>'
         for number, (title, part) in enumerate(parts.items())
     )
     return (

@@ -3,6 +3,7 @@
 Tables are great_tables', which escapes what they show.
 """
 
+import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from html import escape
@@ -19,6 +20,8 @@ SAMPLES = 3
 CHANGES = 60
 #: Rows of a table that have sparklines; a page of thousands would be slow to write and to read.
 DRAWN = 100
+#: great_tables names a column's header by its words, which several tables of the page have.
+REPEATED_IDS = re.compile(r'(?<=<td) headers="[^"]*"|(?<=scope="col") id="[^"]*"')
 
 
 def glance(runs: pl.DataFrame, checks: pl.DataFrame, letters: pl.DataFrame) -> str:
@@ -226,4 +229,5 @@ def _shown(frame: pl.DataFrame, over_time: Sequence[str] = (), bound: str | None
         .sub_missing(missing_text="–")
     )
     rest = f"<p>Only the first {DRAWN} of {len(frame):,} are drawn over time.</p>"
-    return shown.as_raw_html() + (rest if over_time and len(frame) > DRAWN else "")
+    written = REPEATED_IDS.sub("", shown.as_raw_html())
+    return written + (rest if over_time and len(frame) > DRAWN else "")

@@ -134,6 +134,7 @@ class Keeper:
         self._introspect = introspect
         self._lock = threading.Lock()
         self._session: psycopg.Connection | None = None
+        self._opened: list[psycopg.Connection] = []
         self.relations: dict[str, Relation] = {}
 
     def __enter__(self) -> Self:
@@ -146,8 +147,8 @@ class Keeper:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._session is not None:
-            self._session.close()
+        for session in self._opened:
+            session.close()
 
     def current(self) -> Snapshot:
         """The run's snapshot; a new one when it was discarded or its session died."""
@@ -157,10 +158,9 @@ class Keeper:
             return self._snapshot
 
     def discard(self, snapshot: Snapshot) -> None:
-        """Ends a snapshot that a table can't be read on any more; the next call takes another."""
+        """Hands out another from now on; tables that were given this one still find it."""
         with self._lock:
-            if self._session is not None and self._snapshot.id == snapshot.id:
-                self._session.close()
+            if self._snapshot.id == snapshot.id:
                 self._session = None
 
     def _alive(self) -> bool:
@@ -170,9 +170,8 @@ class Keeper:
             return False
 
     def _take(self) -> None:
-        if self._session is not None:
-            self._session.close()
         self._session = session = self._source.connect()
+        self._opened.append(session)
         with source_errors():
             (version,) = _one(session, "select current_setting('server_version_num')::int")
             if not 140000 <= version < 190000:

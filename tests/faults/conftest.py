@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from _pytest.mark import ParameterSet
 
 from tasks.config import load_config
 from tests.bench.transfer import transfer
@@ -36,17 +35,6 @@ insert into {table} select g, 1, repeat('x', 100) from generate_series(1, {rows}
 CHANGE = "update {table} set version = version + 1, updated_at = clock_timestamp()"
 
 Strike = Callable[[str, Callable[[], object]], None]
-
-
-def few_of(cases: Iterable[object], *few: object) -> list[ParameterSet]:
-    """Parameters of which only a few are run in the short form of the suite."""
-    return [
-        pytest.param(
-            *(each if isinstance(each, tuple) else (each,)),
-            marks=[] if each in few else pytest.mark.long,
-        )
-        for each in cases
-    ]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tasks.transfer.watermark import changed_since, lower_bound
 from tasks.warehouse.ledger import ADVANCE_STATE
-from tests.faults.conftest import few_of
+from tests.conftest import few_of
 from tests.faults.histories import CLOCKS, History
 
 GROWN: dict[str, Any] = {"mode": "incremental", "cursor": "updated_at"}

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.compare import assert_copied
-from tests.conftest import Run, Start, Write, ended, says
+from tests.conftest import Run, Start, Write, ended, few_of, says
 from tests.interference import blocked, gated
 from tests.warehouses import Copy
 
@@ -17,6 +17,8 @@ ROWS = 200_000
 INTERRUPTED = 130
 STOPPED = "Interrupted: nothing half-read was published"
 MB = 1024 * 1024
+#: Sizes of a file that can't be passed, and what is full then.
+FULL = [(1 * MB, "Staging in"), (26 * MB, "The disk of the warehouse")]
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ def check_next_run(config: Path, run_daily: Run, warehouse: Copy, source_url: st
     assert not any((config.parent / "warehouse.staging").glob("*"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", few_of([signal.SIGINT, signal.SIGTERM], signal.SIGTERM))
 def test_a_run_that_is_stopped_while_it_reads_says_so_and_the_next_works(
     number: signal.Signals,
     config: Path,
@@ -102,9 +104,7 @@ def test_a_run_that_is_stopped_while_it_waits_for_a_retry_does_not_wait_for_it(
     check_next_run(config, run_daily, warehouse, source_url)
 
 
-@pytest.mark.parametrize(
-    ("limit", "what"), [(1 * MB, "Staging in"), (26 * MB, "The disk of the warehouse")]
-)
+@pytest.mark.parametrize(("limit", "what"), few_of(FULL, FULL[0]))
 def test_a_full_disk_is_said_with_the_remedy_and_the_next_run_works(
     limit: int, what: str, config: Path, source_url: str, run_daily: Run, warehouse: Copy
 ) -> None:

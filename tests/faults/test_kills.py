@@ -12,8 +12,8 @@ import yaml
 from tasks.command import DEMO
 from tasks.source import demo
 from tasks.transform import RESULTS
-from tests.conftest import Run, Start, Write, says
-from tests.faults.conftest import Copied, few_of
+from tests.conftest import Run, Start, Write, few_of, says
+from tests.faults.conftest import Copied
 from tests.faults.steps import STEPS
 
 Stopped = Callable[[str], subprocess.Popen[str]]

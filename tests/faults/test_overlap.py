@@ -7,8 +7,8 @@ import pytest
 
 from flows.daily import daily
 from tasks.errors import PermanentError
-from tests.conftest import ON_BOTH, Night, Run, Start, ended, says
-from tests.faults.conftest import ROWS, Copied, Strike, few_of
+from tests.conftest import ON_BOTH, Night, Run, Start, ended, few_of, says
+from tests.faults.conftest import ROWS, Copied, Strike
 from tests.faults.steps import once
 
 OUTCOMES = "select table_name, outcome from raw.sync_runs order by finished_at"

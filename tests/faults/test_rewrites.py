@@ -6,8 +6,8 @@ import time
 import psycopg
 import pytest
 
-from tests.conftest import Night, Write
-from tests.faults.conftest import GROWN, WHOLE, Copied, Strike, few_of
+from tests.conftest import Night, Write, few_of
+from tests.faults.conftest import GROWN, WHOLE, Copied, Strike
 from tests.faults.steps import once
 
 REWRITES = {

@@ -11,8 +11,7 @@ import pytest
 
 from tasks.errors import ConfigError, PermanentError
 from tests.compare import assert_copied
-from tests.conftest import ON_BOTH, ROOT, Night, Start, Sync, Write, ended, says
-from tests.faults.conftest import few_of
+from tests.conftest import ON_BOTH, ROOT, Night, Start, Sync, Write, ended, few_of, says
 from tests.faults.steps import Step, once, strike
 from tests.warehouses import Copy
 

@@ -15,7 +15,7 @@ import pytest
 
 from tasks.errors import ConfigError, SyncFailed
 from tests.assets import FAILED, related, told
-from tests.conftest import ON_BOTH, Night, Run, Write, says
+from tests.conftest import ON_BOTH, SNOWFLAKE_IN_LONG, Night, Run, Write, says
 from tests.openlineage import wrong
 from tests.warehouses import Copy
 
@@ -200,7 +200,7 @@ def test_an_endpoint_that_is_down_costs_one_line_and_not_the_night(
     assert len(server.events) <= len(tables), "what was on its way when the first failed"
 
 
-@ON_BOTH
+@SNOWFLAKE_IN_LONG
 def test_each_copy_is_an_asset_that_comes_from_its_postgresql_table(
     fruit: psycopg.Connection,
     run_daily: Run,

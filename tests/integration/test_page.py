@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.conftest import ON_BOTH, ROOT, Night, Run, Write, says
+from tests.conftest import ROOT, SNOWFLAKE_IN_LONG, Night, Run, Write, says
 from tests.warehouses import Copy
 
 CHROMIUM = shutil.which("chromium")
@@ -27,7 +27,7 @@ AUDIT = f"""<script>{(files("axe_core_python") / "axe.min.js").read_text(encodin
   "<pre>" + JSON.stringify(found.violations.map(each => each.id)) + "</pre>"))</script>"""
 
 
-@ON_BOTH
+@SNOWFLAKE_IN_LONG
 def test_a_night_writes_the_page_with_the_ledgers_figures(
     source: psycopg.Connection, config_file: Write, run_daily: Run, warehouse: Copy, tmp_path: Path
 ) -> None:

@@ -9,10 +9,10 @@ from vega_datasets import local_data
 
 from tasks.source.embedded import programs
 from tests.compare import assert_copied
-from tests.conftest import ON_BOTH, Run, Write, says
+from tests.conftest import SNOWFLAKE_IN_LONG, Run, Write, says
 from tests.warehouses import Copy
 
-pytestmark = ON_BOTH
+pytestmark = SNOWFLAKE_IN_LONG
 PUBLIC = {
     "airports": "iata text primary key, name text not null, city text, state text, country text,"
     " latitude numeric(11,8), longitude double precision",

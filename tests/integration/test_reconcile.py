@@ -11,7 +11,7 @@ from tasks.errors import ConfigError, CopyDiffers, SyncFailed
 from tasks.source.snapshot import Keeper
 from tests.arrivals import make
 from tests.compare import assert_copied
-from tests.conftest import ON_BOTH, Night, Start, Sync, Write, ended, says
+from tests.conftest import ON_BOTH, SNOWFLAKE_IN_LONG, Night, Start, Sync, Write, ended, says
 from tests.faults.steps import Step, once, strike
 from tests.integration.test_types import cases, joined
 from tests.interference import writers
@@ -112,7 +112,7 @@ def test_one_changed_character_among_a_million_texts_is_found_and_repaired(
     assert_copied(source_url, "t", warehouse)
 
 
-@ON_BOTH
+@SNOWFLAKE_IN_LONG
 def test_values_of_every_type_are_equal_after_a_sync_and_each_that_is_lost_is_found(
     source: psycopg.Connection,
     sync: Sync,
@@ -180,7 +180,7 @@ def test_nothing_is_found_on_a_table_that_writers_change_all_the_while(
 PARTITIONED = {"name": "t", "mode": "partition_overwrite", "partition_by": "born", "partitions": 1}
 
 
-@ON_BOTH
+@SNOWFLAKE_IN_LONG
 def test_a_table_without_a_key_is_compared_and_repaired_by_partition(
     source: psycopg.Connection,
     source_url: str,
