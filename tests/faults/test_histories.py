@@ -96,7 +96,7 @@ def test_many_histories_end_with_an_equal_copy(mode: str, follow: Follow) -> Non
     follow(mode, MANY)
 
 
-@pytest.mark.parametrize("mistake", few_of(MISTAKES, "no floor", "no version guard"))
+@pytest.mark.parametrize("mistake", few_of(MISTAKES, "no floor"))
 def test_a_history_finds_a_mistake_that_is_made_on_purpose(
     mistake: str, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:

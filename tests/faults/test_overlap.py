@@ -61,6 +61,7 @@ def test_a_second_process_is_refused_while_the_first_goes_on(
     copied.equals_source()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("warehouse", ["snowflake"], indirect=True)
 def test_a_run_beside_another_waits_its_turn_and_reads_nothing_that_the_other_has_published(
     copied: Copied, stopped: Callable[[str], subprocess.Popen[str]], start_daily: Start

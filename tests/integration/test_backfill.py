@@ -176,6 +176,7 @@ def test_a_backfill_over_a_schema_change_stops_and_goes_on_after_a_night(
     assert_copied(source_url, "t", warehouse)
 
 
+@pytest.mark.long
 @ON_BOTH
 def test_a_slice_that_loses_its_race_is_read_again_on_the_new_version(
     source: psycopg.Connection,

@@ -7,10 +7,9 @@ import pytest
 
 from tasks.errors import BreakerTripped
 from tests.compare import assert_copied
-from tests.conftest import ON_BOTH, Sync, few_of
+from tests.conftest import ON_BOTH, SNOWFLAKE_IN_LONG, Sync, few_of
 from tests.warehouses import Copy
 
-pytestmark = ON_BOTH
 HARD = {"name": "t", "mode": "incremental", "cursor": "at", "lag": "0", "deletes": "hard"}
 SOFT = {**HARD, "deletes": "soft"}
 MAKE = """
@@ -37,6 +36,7 @@ def letters(warehouse: Copy) -> int:
     return int(warehouse("select count(*) from raw.dead_letters where closed_at is null")[0][0])
 
 
+@ON_BOTH
 def test_deleted_rows_leave_and_missing_rows_come(
     source: psycopg.Connection, source_url: str, sync: Sync, warehouse: Copy
 ) -> None:
@@ -54,6 +54,7 @@ def test_deleted_rows_leave_and_missing_rows_come(
     assert assert_copied(source_url, "t", warehouse) == 299
 
 
+@ON_BOTH
 def test_deleted_rows_are_marked_and_restored_ones_unmarked(
     source: psycopg.Connection, sync: Sync, warehouse: Copy
 ) -> None:
@@ -74,6 +75,7 @@ def test_deleted_rows_are_marked_and_restored_ones_unmarked(
     assert warehouse("select _deleted_at from raw.t where id = -46") == before
 
 
+@SNOWFLAKE_IN_LONG
 def test_a_full_read_keeps_the_rows_that_are_marked_and_marks_more(
     source: psycopg.Connection, sync: Sync, warehouse: Copy
 ) -> None:
@@ -99,6 +101,7 @@ def test_a_full_read_keeps_the_rows_that_are_marked_and_marks_more(
     assert sorted(warehouse("select id, note from raw.t")) == rows(source)
 
 
+@SNOWFLAKE_IN_LONG
 @pytest.mark.parametrize("table", [HARD, SOFT], ids=["hard", "soft"])
 def test_a_renamed_key_is_compared_the_night_after(
     table: dict[str, Any], source: psycopg.Connection, sync: Sync, warehouse: Copy
@@ -112,6 +115,7 @@ def test_a_renamed_key_is_compared_the_night_after(
     assert sorted(warehouse(live)) == sorted(source.execute("select number from t"))
 
 
+@SNOWFLAKE_IN_LONG
 def test_marked_rows_follow_what_becomes_of_the_columns(
     source: psycopg.Connection, sync: Sync, warehouse: Copy
 ) -> None:
@@ -144,6 +148,7 @@ KEYS = {
 }  # fmt: skip
 
 
+@ON_BOTH
 @pytest.mark.parametrize(
     ("columns", "values", "key"),
     few_of(KEYS.values(), *map(KEYS.get, ("composite", "numeric", "timestamptz"))),
@@ -174,6 +179,7 @@ def test_keys_of_any_kind_are_compared(
     assert [deleted for (deleted,) in warehouse(DELETED_ROWS)] == [None, 3, 0, 0]
 
 
+@SNOWFLAKE_IN_LONG
 def test_keys_are_compared_whatever_the_encoding_of_the_source(
     postgres: str, sync: Sync, warehouse: Copy
 ) -> None:
@@ -191,6 +197,7 @@ def test_keys_are_compared_whatever_the_encoding_of_the_source(
     assert [deleted for (deleted,) in warehouse(DELETED_ROWS)] == [None, 1]
 
 
+@ON_BOTH
 def test_rows_in_the_dead_letters_count_as_copied_until_they_are_deleted(
     source: psycopg.Connection, sync: Sync, warehouse: Copy
 ) -> None:
@@ -213,6 +220,7 @@ def test_rows_in_the_dead_letters_count_as_copied_until_they_are_deleted(
     assert sorted(warehouse("select id, note from raw.t")) == rows(source)
 
 
+@SNOWFLAKE_IN_LONG
 def test_rows_that_no_copy_can_hold_are_neither_deleted_nor_read_again(
     source: psycopg.Connection, sync: Sync, warehouse: Copy
 ) -> None:
@@ -233,6 +241,7 @@ def test_rows_that_no_copy_can_hold_are_neither_deleted_nor_read_again(
     assert sync(table).rows_read <= 3
 
 
+@SNOWFLAKE_IN_LONG
 def test_too_many_deleted_rows_stop_the_table(
     source: psycopg.Connection, sync: Sync, warehouse: Copy
 ) -> None:
@@ -247,6 +256,7 @@ def test_too_many_deleted_rows_stop_the_table(
     assert sorted(warehouse("select id, note from raw.t")) == rows(source)
 
 
+@SNOWFLAKE_IN_LONG
 def test_rows_that_someone_took_from_the_copy_come_back(
     source: psycopg.Connection, source_url: str, sync: Sync, warehouse: Copy
 ) -> None:

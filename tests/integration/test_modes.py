@@ -6,10 +6,9 @@ import psycopg
 import pytest
 
 from tasks.errors import BreakerTripped
-from tests.conftest import ON_BOTH, Run, Sync, Write, few_of, says
+from tests.conftest import ON_BOTH, SNOWFLAKE_IN_LONG, Run, Sync, Write, few_of, says
 from tests.warehouses import Copy
 
-pytestmark = ON_BOTH
 APPENDED = {"name": "t", "mode": "incremental", "append_only": True, "cursor": "at", "lag": "0"}
 BY_DAY = {"name": "t", "mode": "partition_overwrite", "partition_by": "day"}
 CHANGED = {**BY_DAY, "cursor": "at", "lag": "0"}
@@ -38,6 +37,7 @@ def letters(warehouse: Copy) -> list[tuple[Any, ...]]:
     )
 
 
+@ON_BOTH
 def test_rows_that_are_only_added_need_no_key_and_arrive_once(
     source: psycopg.Connection, source_url: str, sync: Sync, warehouse: Copy
 ) -> None:
@@ -54,6 +54,7 @@ def test_rows_that_are_only_added_need_no_key_and_arrive_once(
         assert copies(warehouse) == rows(source)
 
 
+@SNOWFLAKE_IN_LONG
 def test_a_row_that_was_added_and_changed_after_all_leaves_no_copy_where_there_is_a_key(
     source: psycopg.Connection, sync: Sync, warehouse: Copy
 ) -> None:
@@ -64,6 +65,7 @@ def test_a_row_that_was_added_and_changed_after_all_leaves_no_copy_where_there_i
     assert copies(warehouse) == rows(source)
 
 
+@SNOWFLAKE_IN_LONG
 def test_the_letters_of_rows_that_were_added_are_closed_when_their_span_is_replaced(
     source: psycopg.Connection, sync: Sync, warehouse: Copy
 ) -> None:
@@ -107,6 +109,7 @@ PARTITIONS = {
 }  # fmt: skip
 
 
+@ON_BOTH
 @pytest.mark.parametrize(
     ("kind", "value", "settings"),
     few_of(PARTITIONS.values(), *map(PARTITIONS.get, ("date", "timestamptz", "integer", "text"))),
@@ -144,6 +147,7 @@ def test_the_partitions_of_changed_rows_are_rewritten_and_no_others(
     assert sorted(warehouse("select id, note from raw.t")) == everything
 
 
+@ON_BOTH
 def test_a_row_that_moves_between_partitions_leaves_no_copy(
     source: psycopg.Connection, sync: Sync, warehouse: Copy
 ) -> None:
@@ -158,6 +162,7 @@ def test_a_row_that_moves_between_partitions_leaves_no_copy(
         sync(table, full_refresh=True)
 
 
+@SNOWFLAKE_IN_LONG
 def test_a_bad_row_that_moves_between_partitions_leaves_no_copy_either(
     source: psycopg.Connection, sync: Sync, warehouse: Copy
 ) -> None:
@@ -176,6 +181,7 @@ def test_a_bad_row_that_moves_between_partitions_leaves_no_copy_either(
     assert letters(warehouse) == []
 
 
+@SNOWFLAKE_IN_LONG
 def test_without_a_cursor_the_last_partitions_are_rewritten_and_the_one_without_a_value(
     source: psycopg.Connection, sync: Sync, warehouse: Copy
 ) -> None:
@@ -194,6 +200,7 @@ def test_without_a_cursor_the_last_partitions_are_rewritten_and_the_one_without_
     assert max(row[1] for row in copies(warehouse)) == "2024-01-08"
 
 
+@SNOWFLAKE_IN_LONG
 def test_when_very_many_partitions_changed_the_whole_table_is_read(
     source: psycopg.Connection, sync: Sync, warehouse: Copy
 ) -> None:
@@ -211,6 +218,7 @@ def test_when_very_many_partitions_changed_the_whole_table_is_read(
     assert copies(warehouse) == rows(source)
 
 
+@SNOWFLAKE_IN_LONG
 def test_partitions_that_are_asked_for_are_rewritten_and_an_emptied_one_is_emptied(
     source: psycopg.Connection, sync: Sync, warehouse: Copy
 ) -> None:
@@ -228,6 +236,7 @@ def test_partitions_that_are_asked_for_are_rewritten_and_an_emptied_one_is_empti
     assert warehouse("select watermark from raw.sync_state") == before
 
 
+@SNOWFLAKE_IN_LONG
 @pytest.mark.parametrize("table", [APPENDED, CHANGED, BY_DAY], ids=["append", "cursor", "last"])
 def test_a_day_that_runs_twice_has_equal_source_columns(
     table: dict[str, Any], source: psycopg.Connection, sync: Sync, warehouse: Copy
@@ -241,6 +250,7 @@ def test_a_day_that_runs_twice_has_equal_source_columns(
     assert copies(warehouse) == once == rows(source)
 
 
+@SNOWFLAKE_IN_LONG
 def test_unrepresentable_partitions_are_copied_with_those_that_have_no_value(
     source: psycopg.Connection, sync: Sync, warehouse: Copy
 ) -> None:
@@ -256,6 +266,7 @@ def test_unrepresentable_partitions_are_copied_with_those_that_have_no_value(
         ]
 
 
+@SNOWFLAKE_IN_LONG
 def test_an_emptied_source_does_not_empty_the_copy_unsaid(
     source: psycopg.Connection, sync: Sync, warehouse: Copy
 ) -> None:
@@ -267,6 +278,8 @@ def test_an_emptied_source_does_not_empty_the_copy_unsaid(
     assert len(copies(warehouse)) == 100
 
 
+@pytest.mark.long
+@SNOWFLAKE_IN_LONG
 def test_the_command_rewrites_the_partitions_it_names(
     source: psycopg.Connection, config_file: Write, run_daily: Run, warehouse: Copy
 ) -> None:

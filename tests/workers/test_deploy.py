@@ -85,6 +85,7 @@ def test_a_block_that_is_not_there_is_told(config_file: Write, capsys: Said) -> 
     assert "Prefect has no block slack-webhook/nowhere" in capsys.readouterr().err
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("api")
 def test_a_run_that_no_worker_takes_is_told(
     hook: Hook,

@@ -27,6 +27,7 @@ def project(open_path: Path) -> Path:
     return copy
 
 
+@pytest.mark.long
 def test_a_worker_completes_the_deployed_night_from_any_folder(
     project: Path, tmp_path: Path, prefect: Prefect, api: httpx.Client
 ) -> None:
