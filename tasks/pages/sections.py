@@ -224,7 +224,7 @@ def _shown(frame: pl.DataFrame, over_time: Sequence[str] = (), bound: str | None
     floats = [name for name, kind in frame.schema.items() if kind.is_float() and name != bound]
     shown = (
         table.fmt_integer(numbers)
-        .fmt_number(floats, decimals=1)
+        .fmt_number(floats, decimals=3, drop_trailing_zeros=True)
         .fmt(lambda image: image, [*over_time])
         .sub_missing(missing_text="–")
     )
