@@ -15,7 +15,7 @@ bad-day: .venv/ready ## a night on which the quality gate must fail
 TESTS_AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) * 3 // 2)')
 PYTEST = $(PY) -m pytest -n $(TESTS_AT_ONCE) --dist worksteal
 
-test: .venv/ready ## every test
+test: .venv/ready ## what every change must pass
 	@$(PYTEST) $(ARGS)
 
 long: .venv/ready ## what `make test` leaves out: the long forms of tests, most of tests/faults
