@@ -44,6 +44,12 @@ DriverError = psycopg.Error | adbc_driver_manager.Error
 # https://www.postgresql.org/docs/18/errcodes-appendix.html, by code or by two-letter class.
 TRANSIENT_CLASSES = {"08", "40", "53", "55", "57", "58"}
 TRANSIENT_CODES = {"25P03", "25P04", "72000"}
+# libpq gives a refused connection no code. What isn't known to last is tried again: a server
+# that goes down, comes up or is full says so in more ways than these.
+LASTING_REFUSAL = re.compile(
+    r"FATAL: .*(authentication failed|pg_hba\.conf|does not exist|not permitted"
+    r"|permission denied|parameter)"
+)
 REMEDIES = {
     "42501": "GRANT SELECT ON <table> TO <role>; or, where row-level security filters a view's"
     " tables, ALTER ROLE <role> BYPASSRLS;",
@@ -109,9 +115,7 @@ class Source:
         where = f"{info.get('host') or 'localhost'}:{info.get('port') or 5432}"
         detail = str(error).rsplit("failed: ", 1)[-1].split("\n", 1)[0].strip().rstrip(".")
         remedy = "Check host, port, user, password and database of the source."
-        kind = PermanentError if detail.startswith("FATAL") else TransientError
-        if "starting up" in detail or "shutting down" in detail or "too many" in detail:
-            kind = TransientError
+        kind = PermanentError if LASTING_REFUSAL.search(detail) else TransientError
         return kind(f"The source at {where} refused the connection: {detail}.", remedy=remedy)
 
 
