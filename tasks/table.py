@@ -83,6 +83,11 @@ class Columns(Model):
         """Columns whose mask leaves nothing."""
         return [name for name, mask in self.mask.items() if mask == "drop"]
 
+    @property
+    def shown_masked(self) -> list[str]:
+        """Columns whose mask leaves something."""
+        return [name for name, mask in self.mask.items() if mask != "drop"]
+
 
 class Between(Model):
     """Ends, both of them inside; one may be left open."""

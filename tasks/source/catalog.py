@@ -123,6 +123,7 @@ with recursive tree(oid) as (
 )
 """
 
+# A constraint NOT NULL that is NOT VALID, as PostgreSQL 18 has it, says nothing of older rows.
 # A domain's own modifier counts only where the one above it gives none. Older rows hold a value of
 # a default (atthasmissing, as long as they were not rewritten, even when the default is gone), and
 # those of a view or foreign table whatever it makes of them. `path` leads to a part from its column
@@ -131,7 +132,10 @@ COLUMNS = f"""
 {TREE}, typed as (
     select array[a.attnum::bigint] as path, a.attname::text as name, a.attnum::bigint as number,
            format_type(a.atttypid, a.atttypmod) as declared, a.atttypid as oid,
-           a.atttypmod as modifier, a.attcollation as collated, a.attnotnull as not_null,
+           a.atttypmod as modifier, a.attcollation as collated, a.attnotnull and not exists (
+               select from pg_constraint where conrelid = a.attrelid and contype = 'n'
+               and not convalidated and a.attnum = any(conkey)
+           ) as not_null,
            c.relkind not in ('r', 'p') or exists (
                select from tree join pg_attribute held on held.attrelid = tree.oid
                where held.attname = a.attname

@@ -65,7 +65,8 @@ class Evolution:
     """How the copy's columns follow the source's.
 
     `renamed` maps old names to new ones; `added` and `widened` are names. `kept` columns stay in
-    the copy, NULL from now on. When `whole`, all rows have to be read. `changes` tell a person.
+    the copy, NULL from now on. When `whole`, all rows have to be read. Values of `hidden` columns,
+    which rows that the source has no more hold unmasked, nobody may see. `changes` tell a person.
     """
 
     renamed: dict[str, str] = field(default_factory=dict)
@@ -73,6 +74,7 @@ class Evolution:
     widened: frozenset[str] = frozenset()
     kept: tuple[Column, ...] = ()
     whole: bool = False
+    hidden: frozenset[str] = frozenset()
     changes: tuple[str, ...] = ()
 
 
@@ -107,10 +109,16 @@ def evolve(
         return Evolution(whole=True, changes=(*_unknown(new.columns, table),))
     old = Shape.parse(fingerprint)
     if old is None:
-        return Evolution(whole=True, changes=(f"its last shape is unknown, {READ_IN_FULL}",))
+        return Evolution(
+            whole=True,
+            hidden=frozenset(table.columns.shown_masked if table.deletes == "soft" else ()),
+            changes=(f"its last shape is unknown, {READ_IN_FULL}",),
+        )
     match = _match(old, new)
     redefined = [now.declared for was, now in match.stayed if _is_redefined(was, now)]
+    hidden = [*_hidden(match, old, new)] if table.deletes == "soft" else []
     changes = [*_changes(match, old, new, redefined), *_unknown(match.added, table)]
+    changes += [f"column {name} is NULL in deleted rows, to hide its old values" for name in hidden]
     if table.schema_change == "freeze" and (old.relation != new.relation or redefined):
         raise _frozen(table, changes)
     refused = [*_refused(match, old, new, table)]
@@ -125,8 +133,9 @@ def evolve(
             match.moved
             or redefined
             or _is_retold(old, new)
-            or any(column.filled for column in match.added)
+            or any(_is_filled(column) for column in match.added)
         ),
+        hidden=frozenset(hidden),
         changes=tuple(changes),
     )
 
@@ -166,6 +175,22 @@ def _moved(old: Shape, new: Shape) -> str | None:
     return None
 
 
+def _hidden(match: _Match, old: Shape, new: Shape) -> Iterator[str]:
+    """Columns that were copied and are masked otherwise now, or left out."""
+    for _, now in match.stayed:
+        masks = {each for each in new.settings if each and each.startswith(f"{now.name}=")}
+        if not masks <= {*old.settings}:
+            yield now.name
+    for column in match.gone:
+        if column in old.columns and column.name in new.excluded:
+            yield column.name
+
+
+def _is_filled(column: Column) -> bool:
+    """Whether rows that were copied before may hold a value in a new column."""
+    return column.filled or column.not_null
+
+
 def _is_retold(old: Shape, new: Shape) -> bool:
     """Whether watermark, dead letters or rows of before are in other terms than those of now."""
     return (old.key, old.settings, old.excluded) != (new.key, new.settings, new.excluded)
@@ -195,7 +220,7 @@ def _changes(match: _Match, old: Shape, new: Shape, redefined: list[str]) -> Ite
             yield f"column {column.name} {how}; it stays in the copy, NULL in rows read from now on"
     for column in match.added:
         filled = f", and older rows may hold a value in it, {READ_IN_FULL}"
-        yield f"column {column.name} is new{filled if column.filled else ''}"
+        yield f"column {column.name} is new{filled if _is_filled(column) else ''}"
     if _is_retold(old, new) and not match.moved:
         yield f"its key, cursor, partitions, deletes, rules or columns changed, {READ_IN_FULL}"
 

@@ -183,6 +183,9 @@ class DuckDBWarehouse:
     def published(self, run_id: str, table: str) -> dict[str, Any] | None:
         return self._ledger.published(run_id, table)
 
+    def is_copied_whole(self, table: str) -> bool:
+        return self._ledger.is_copied_whole(table)
+
     def last_attempt(self, run_id: str, table: str) -> dict[str, Any] | None:
         return self._ledger.last_attempt(run_id, table)
 
@@ -290,8 +293,10 @@ class DuckDBWarehouse:
         """Adds the copies of deleted rows to the staged ones, which become the whole table."""
         staged, key = publication.staged, publication.key
         target, staging = self._name(staged.table), self._name(staged.name)
+        shown = publication.evolution.hidden & self._columns(staged.table).keys()
+        hidden = (f" null as {quote(name)}," for name in sorted(shown))
         self.query(
-            f"insert into {staging} by name select t.* replace ("
+            f"insert into {staging} by name select t.* replace ({''.join(hidden)}"
             " coalesce(_deleted_at, ?) as _deleted_at,"
             " case when _deleted_at is null then ? else _synced_at end as _synced_at,"
             " case when _deleted_at is null then ? else _run_id end as _run_id)"

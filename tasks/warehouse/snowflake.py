@@ -171,6 +171,9 @@ class SnowflakeWarehouse:
     def published(self, run_id: str, table: str) -> dict[str, Any] | None:
         return self._ledger("state").published(run_id, table)
 
+    def is_copied_whole(self, table: str) -> bool:
+        return self._ledger("state").is_copied_whole(table)
+
     def last_attempt(self, run_id: str, table: str) -> dict[str, Any] | None:
         return self._ledger("state").last_attempt(run_id, table)
 
@@ -258,6 +261,10 @@ class SnowflakeWarehouse:
         deletes, now = self._name(staged.deletes), [staged.synced_at, staged.synced_at]
         mark = f"update {target} set _deleted_at = ?, _synced_at = ?, _run_id = ?"
         if staged.soft and replaced is None:
+            there = self._columns(target)
+            shown = [name for name in publication.evolution.hidden if stored(name) in there]
+            if hidden := [f"{quote(name)} = null" for name in sorted(shown)]:
+                yield f"update {target} set {', '.join(hidden)}", []
             yield f"{mark} where {LIVE}", [*now, staged.run_id]
         elif staged.soft and staged.deleted is not None:
             yield f"{mark} from {deletes} s where {same} and {LIVE}", [*now, staged.run_id]

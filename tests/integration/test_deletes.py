@@ -132,6 +132,29 @@ def test_marked_rows_follow_what_becomes_of_the_columns(
         assert len(warehouse("select id from raw.t where _deleted_at is null")) == 198
 
 
+@ON_BOTH
+def test_a_mask_that_comes_later_hides_the_values_of_rows_that_are_marked(
+    source: psycopg.Connection, sync: Sync, warehouse: Copy
+) -> None:
+    source.execute(MAKE + "alter table t add phone text default '0228'")
+    sync(SOFT)
+    source.execute("delete from t where id = 1")
+    sync(SOFT)
+    source.execute("delete from t where id = 2")
+    masked = {**SOFT, "columns": {"mask": {"note": "redact", "phone": "drop"}}}
+    for full_refresh in (False, True):
+        sync(masked, full_refresh=full_refresh)
+        marked = "select id, note, phone from raw.t where _deleted_at is not null"
+        assert sorted(warehouse(marked)) == [(1, None, None), (2, None, None)]
+        assert warehouse("select distinct note, phone from raw.t where _deleted_at is null") == [
+            ("***", None)
+        ]
+    source.execute("delete from t where id = 3")
+    sync(masked)
+    sync(masked, full_refresh=True)
+    assert warehouse("select note from raw.t where id = 3") == [("***",)]
+
+
 KEYS = {
     "composite": ("a int, b text", "g / 7, repeat('x', g % 7)", "a, b"),
     "text": ("a text", "(array['', ' ', 'é', 'a''b', '{', E'\\n\\\\'])[1 + g % 6] || g", "a"),

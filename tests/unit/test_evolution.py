@@ -50,6 +50,24 @@ def test_a_first_copy_is_whole_and_an_older_fingerprint_is_too_and_says_so() -> 
     assert older.changes == ("its last shape is unknown, so it is read in full",)
 
 
+def test_old_values_are_hidden_where_deleted_rows_are_kept_and_a_mask_has_changed() -> None:
+    """Of rows that are in the source, all are read anew; the others can't be masked any more."""
+    masks = {"mask": {"note": "redact", "later": "drop"}}
+    soft = Table.model_validate({"name": "t", "deletes": "soft", "columns": masks})
+    before = shape(ID, NOTE, AT, LATER, settings=("soft",))
+    masked = shape(ID, NOTE, AT, settings=("note=redact.1", "soft"), excluded=("later",))
+    evolution = evolved(before, masked, soft)
+    assert evolution.hidden == {"note", "later"}
+    assert "column note is NULL in deleted rows, to hide its old values" in evolution.changes
+    assert evolved(masked, masked, soft).hidden == frozenset()
+    unmasked = shape(ID, NOTE, AT, settings=("soft",), excluded=("later",))
+    assert evolved(masked, unmasked, soft).hidden == frozenset()
+    other = shape(ID, NOTE, AT, settings=("note=redact.2", "soft"), excluded=("later",))
+    assert evolved(masked, other, soft).hidden == {"note"}
+    assert evolve("of an older version", masked, soft).hidden == {"note"}
+    assert evolved(before, masked, soft.model_copy(update={"deletes": "hard"})).hidden == set()
+
+
 @pytest.mark.parametrize(
     ("new", "expected", "told"),
     [
@@ -57,6 +75,11 @@ def test_a_first_copy_is_whole_and_an_older_fingerprint_is_too_and_says_so() -> 
             shape(ID, NOTE, AT, LATER),
             Evolution(added=frozenset({"later"})),
             ["column later is new"],
+        ),
+        (
+            shape(ID, NOTE, AT, replace(LATER, not_null=True)),
+            Evolution(added=frozenset({"later"}), whole=True),
+            ["column later is new, and older rows may hold a value in it, so it is read in full"],
         ),
         (
             shape(ID, NOTE, AT, FILLED),
