@@ -15,6 +15,8 @@ REDACTED = "***"
 #: How many characters of a partial value that is no email address stay readable, if it has twice
 #: as many.
 SHOWN = 4
+#: First character and domain of an email address, which has no space and whose domain has a dot.
+ADDRESS = r"^([^@\s])[^@\s]*(@[^@\s.]+(?:\.[^@\s.]+)+)$"
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class Mask:
 
 def _partial(column: pl.Expr) -> pl.Expr:
     """`a***@example.com` of an email address, `************1234` of anything else."""
-    address = column.str.extract(r"(?s)^(.).*(@[^@]+)$", 1) + REDACTED
-    domain = column.str.extract(r"(?s)^.+(@[^@]+)$", 1)
+    address = column.str.extract(ADDRESS, 1) + REDACTED
+    domain = column.str.extract(ADDRESS, 2)
     stars = column.str.replace_all(r"(?s).", "*")
     short = column.str.len_chars() < 2 * SHOWN
     number = pl.when(short).then(stars).otherwise(stars.str.head(-SHOWN) + column.str.tail(SHOWN))
