@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from tasks.cpu import CpuShare
 from tasks.fields import Policy
@@ -25,6 +25,7 @@ from tasks.transfer.selection import Bounds
 from tasks.transfer.types import INTEGERS
 from tasks.transfer.watermark import check_floor, is_ahead, lower_bound, next_watermark
 from tasks.warehouse.base import Publication, Staged, State, Warehouse
+from tasks.warehouse.ledger import Purpose
 
 
 def new_id() -> str:
@@ -32,8 +33,6 @@ def new_id() -> str:
     return uuid.uuid4().hex[:12]
 
 
-#: What rows are picked for, beside the nights.
-Purpose = Literal["replay", "repair", "backfill"]
 #: What is said of values that don't fit, by what `unrepresentable` has for them.
 BECAME = {"null": "became NULL", "dead_letter": "went to the dead letters"}
 
@@ -149,7 +148,8 @@ class Attempt:
         """Where the next attempt goes on, once this one is published."""
         if self.table.cursor is None or self.bounds.picked:
             return self.watermark
-        read = (extracted.largest, self.snapshot.floor, self.table)
+        rounding = self.contract.cursor_rounding
+        read = (extracted.largest, self.snapshot.floor, self.table, rounding)
         if extracted.replaced is None:  # whatever is read whole may begin anew
             return next_watermark(None, *read) or self.watermark
         return next_watermark(self.watermark, *read)
@@ -199,7 +199,7 @@ class Attempt:
             "rows_dead_lettered": 0,
             "forced": ". ".join(self.overruled) or None,
             "schema_changes": "; ".join(self.evolution.changes) or None,
-            "slice": self.slice,
+            "slice": ", ".join(self.partitions) if self.bounds.asked else self.slice,
             "seconds": time.monotonic() - self.started,
             "cpu_seconds": self.cpu.seconds,
             **figures,

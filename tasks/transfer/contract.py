@@ -1,6 +1,7 @@
 """A configured table held against the relation it names, before any row is read."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from psycopg import sql
 
@@ -22,6 +23,7 @@ from tasks.transfer.types import (
     has_one_text,
     unknown_types,
 )
+from tasks.transfer.watermark import EXACT
 
 #: Columns of a copy that are not the source's.
 ADDED = ("_synced_at", "_run_id", "_deleted_at")
@@ -76,6 +78,14 @@ class Contract:
     def cursor(self) -> Field:
         """The field of a cursor, where one is configured."""
         return self.field(self.table.cursor)
+
+    @property
+    def cursor_rounding(self) -> timedelta:
+        """By how much the type of a cursor rounds at most; `timestamp(0)` has whole seconds."""
+        [column] = [each for each in self.relation.columns if each.name == self.table.cursor]
+        if column.type not in ("timestamp", "timestamptz") or column.modifier < 0:
+            return EXACT
+        return timedelta(seconds=0.5 / 10**column.modifier)
 
     def field(self, name: str | None) -> Field:
         return next(field for field in self.fields if field.name == name)

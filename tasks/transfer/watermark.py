@@ -16,6 +16,7 @@ from tasks.transfer.slices import LIMITS, Slice, Value, since, without
 from tasks.transfer.types import INTEGERS, Field, Kind
 
 Mark = datetime | date | int
+EXACT = timedelta()
 
 
 def lower_bound(watermark: str, table: Table, cursor: Field) -> Value:
@@ -43,12 +44,19 @@ def changed_since(cursor: Field, lower: Value) -> list[Slice]:
 
 
 def next_watermark(
-    previous: str | None, largest: Mark | None, floor: Floor, table: Table
+    previous: str | None,
+    largest: Mark | None,
+    floor: Floor,
+    table: Table,
+    rounding: timedelta = EXACT,
 ) -> str | None:
     """The smallest of the largest cursor read, the oldest open transaction and the clock.
 
     It never moves back, never on zero rows, and not while a prepared transaction of unknown start
     is open. An integer cursor knows no time, so that its largest value is all there is.
+
+    Args:
+        rounding: By how much the cursor's type may round a transaction's start down.
     """
     if largest is None:
         return previous
@@ -57,7 +65,7 @@ def next_watermark(
     if floor.prepared:
         return previous
     # Nothing below this can commit any more.
-    possible = _local(min(floor.clock, floor.oldest or floor.clock), table)
+    possible = _local(min(floor.clock, floor.oldest or floor.clock) - rounding, table)
     if isinstance(largest, datetime):
         reached = min(largest, possible).isoformat(timespec="microseconds")
     else:

@@ -261,3 +261,20 @@ def test_a_role_whose_activity_is_not_tracked_is_named(
         pytest.raises(ConfigError, match=r'ALTER ROLE "Blind Eye" SET track_activities = on'),
     ):
         sync(table, url=source_url)
+
+
+@pytest.mark.parametrize("kind", ["timestamptz(0)", "timestamptz(1)"])
+def test_a_cursor_that_rounds_down_loses_no_row_that_commits_late(
+    kind: str, source: psycopg.Connection, source_url: str, sync: Sync, warehouse: Copy
+) -> None:
+    source.execute(f"create table t (id int primary key, at {kind} default now())".encode())
+    source.execute("insert into t values (1, '2024-01-01')")
+    sync(BY)
+    with psycopg.connect(source_url) as late:
+        while late.execute(f"select now()::{kind} < now()".encode()).fetchone() == (False,):
+            late.rollback()
+        late.execute("insert into t values (2)")
+        source.execute("insert into t values (3, now() + interval '1 minute')")
+        sync(BY)
+    sync(BY)
+    assert ids(warehouse) == [1, 2, 3]
