@@ -21,6 +21,9 @@ MICROSECONDS_A_DAY = 86_400_000_000
 INSTANTS = {Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ}
 # With its point, a number of 38 digits has 39 characters, of which a 0 in front may be one.
 LONG_NUMBER = rf"[0-9]{{{MOST_DIGITS + 1}}}|[0-9.]{{{MOST_DIGITS + 2}}}"
+# A number in scientific notation may become a float, which holds 15 digits and exponents to 308.
+EXPONENT = r"[0-9][eE]"
+INEXACT = r"(?:[0-9]\.?){16}[eE]|[0-9][eE][+-]?0*(?:29[0-9]|[3-9][0-9]{2}|[1-9][0-9]{3})"
 NUL = r"\u0000"
 
 
@@ -100,7 +103,9 @@ def _exact_json(values: pl.Series, field: Field) -> Iterator[pl.Expr]:
     column = pl.col(field.name)
     if may_have_long_number(values):
         yield ~column.str.replace_all(STRING, "").str.contains(LONG_NUMBER)
-    # Only a text that PostgreSQL has not read as jsonb can have it.
+    # Only a text that PostgreSQL has not read as jsonb can have these.
+    if field.is_declared and values.str.contains(EXPONENT).any():
+        yield ~column.str.replace_all(STRING, "").str.contains(INEXACT)
     if field.is_declared and values.str.contains(NUL, literal=True).any():
         yield ~column.str.replace_all(r"\\\\", "").str.contains(NUL, literal=True)
 
