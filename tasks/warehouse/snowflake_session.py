@@ -18,6 +18,10 @@ Connect = Callable[[dict[str, Any]], "SnowflakeConnection"]
 STATEMENT_SECONDS = 3600
 PARAMETERS: dict[str, Any] = {
     "TIMEZONE": "UTC",
+    # Else an account's own would read our ISO 8601 as another instant, or as none.
+    "DATE_INPUT_FORMAT": "AUTO",
+    "TIME_INPUT_FORMAT": "AUTO",
+    "TIMESTAMP_INPUT_FORMAT": "AUTO",
     # Else a quoted name would mean another one.
     "QUOTED_IDENTIFIERS_IGNORE_CASE": False,
     # A dead session's locks go with it; else they fall after five idle minutes.
