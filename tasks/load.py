@@ -9,6 +9,7 @@ from tasks.attempt import Attempt, Prepared
 from tasks.quality.audit import (
     check_counts,
     growth_breaches,
+    loss_breaches,
     ratio_breaches,
     shrink_breaches,
     size_breaches,
@@ -49,13 +50,16 @@ def audit(warehouse: Warehouse, prepared: Prepared) -> None:
 
 
 def _breaches(warehouse: Warehouse, prepared: Prepared) -> Iterator[str]:
-    breaker, before = prepared.attempt.table.breaker, prepared.attempt.copied
+    attempt, parts = prepared.attempt, prepared.extracted.replaced
+    breaker, before = attempt.table.breaker, attempt.copied
     rows, deleted = prepared.staged.rows, prepared.staged.deleted or 0
-    if not prepared.attempt.sought:  # a slice or a few rows are no batch of a night
+    if not attempt.sought:  # a slice or a few rows are no batch of a night
         yield from size_breaches(breaker, rows)
-    if prepared.extracted.replaced is None:
+    if parts is None:
         yield from shrink_breaches(breaker, before, rows)
         yield from growth_breaches(breaker, before, rows)
-    elif breaker.max_growth_ratio is not None:
-        replaced = warehouse.replaced(prepared.publication())
-        yield from growth_breaches(breaker, before, before - replaced - deleted + rows)
+    elif parts or breaker.max_growth_ratio is not None:
+        after = before - warehouse.replaced(prepared.publication()) - deleted + rows
+        if not (attempt.sought or attempt.bounds.asked):
+            yield from loss_breaches(breaker, before, after)
+        yield from growth_breaches(breaker, before, after)

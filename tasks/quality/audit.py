@@ -81,6 +81,15 @@ def shrink_breaches(breaker: Breaker, before: int, after: int) -> Iterator[str]:
         )
 
 
+def loss_breaches(breaker: Breaker, before: int, after: int) -> Iterator[str]:
+    """What is wrong with a replacement of parts that takes too many of the rows of a copy."""
+    if before and (before - after) / before > breaker.max_shrink_ratio:
+        yield (
+            f"The copy would shrink from {before:,} to {after:,} rows, by more than"
+            f" max_shrink_ratio {breaker.max_shrink_ratio:.0%}"
+        )
+
+
 def size_breaches(breaker: Breaker, rows: int) -> Iterator[str]:
     """What is wrong with the number of rows in a batch."""
     if breaker.min_rows is not None and rows < breaker.min_rows:

@@ -88,6 +88,8 @@ def read(
         Interrupted: When the run was told to stop.
         DaybreakError: For whatever else the source answers.
     """
+    if not queries:  # of partitions, none of which changed
+        return
     waiting: SimpleQueue[str] = SimpleQueue()
     for query in queries:
         waiting.put(query)

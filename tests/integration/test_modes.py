@@ -278,6 +278,36 @@ def test_an_emptied_source_does_not_empty_the_copy_unsaid(
     assert len(copies(warehouse)) == 100
 
 
+@SNOWFLAKE_IN_LONG
+@pytest.mark.parametrize("table", [APPENDED, BY_DAY], ids=["append", "last"])
+def test_a_source_of_which_little_is_left_does_not_empty_the_copy_unsaid(
+    table: dict[str, Any], source: psycopg.Connection, sync: Sync, warehouse: Copy
+) -> None:
+    source.execute(MAKE_EVENTS)
+    source.execute("update t set at = null, day = '2024-01-02' where day > '2024-01-01'")
+    sync(table)
+    source.execute("delete from t where day > '2024-01-01'")
+    with pytest.raises(BreakerTripped, match="The copy would shrink from 100 to 1"):
+        sync(table)
+    assert len(copies(warehouse)) == 100
+    sync(table, forced=True)
+    assert len(copies(warehouse)) < 50
+
+
+@SNOWFLAKE_IN_LONG
+def test_a_night_on_which_no_partition_changed_changes_nothing(
+    source: psycopg.Connection, sync: Sync, warehouse: Copy
+) -> None:
+    source.execute(MAKE_EVENTS + "alter table t add primary key (id)")
+    sync(CHANGED)
+    before = copies(warehouse)
+    source.execute("update t set at = now() - interval '30 days'")
+    assert sync(CHANGED).rows_read == 0
+    source.execute("truncate t")
+    assert sync(CHANGED).rows_read == 0
+    assert copies(warehouse) == before
+
+
 @pytest.mark.long
 @SNOWFLAKE_IN_LONG
 def test_the_command_rewrites_the_partitions_it_names(

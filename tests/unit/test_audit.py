@@ -9,6 +9,7 @@ from tasks.quality.audit import (
     check,
     check_counts,
     growth_breaches,
+    loss_breaches,
     ratio_breaches,
     shrink_breaches,
     size_breaches,
@@ -144,3 +145,14 @@ def test_a_table_is_stopped_with_every_breach_and_the_way_past_them() -> None:
     check("orders", [])
     with pytest.raises(BreakerTripped, match=r"^orders: one\. two\. Nothing .*--force orders\.$"):
         check("orders", ["one", "two"])
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (0, 5), (100, 50), (100, 200)])
+def test_parts_may_be_replaced_within_the_limit(before: int, after: int) -> None:
+    assert list(loss_breaches(Breaker(), before, after)) == []
+
+
+def test_parts_that_take_too_much_of_a_copy_are_told() -> None:
+    assert list(loss_breaches(Breaker(), 1000, 1)) == [
+        "The copy would shrink from 1,000 to 1 rows, by more than max_shrink_ratio 50%"
+    ]
