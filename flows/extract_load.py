@@ -73,8 +73,8 @@ def extract_load(
                 sought=sought(warehouse, contract) if replay else None,
                 forced=forced,
             )
-        if waited and (outcome := given_way(warehouse, attempt)):
-            return outcome
+            if waited and (outcome := given_way(warehouse, attempt)):
+                return outcome
         return _copy(settings, source, warehouse, attempt)
 
 

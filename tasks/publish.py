@@ -8,24 +8,25 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.attempt import Attempt, Outcome, Prepared, ledger_row, new_id, outcome_of
 from tasks.cpu import at_work
-from tasks.errors import DaybreakError
+from tasks.errors import DaybreakError, StaleSnapshot
 from tasks.logs import log
 from tasks.table import Table
 from tasks.warehouse.base import Warehouse
-
-OVERTAKEN = "%s: another run published it first, and its rows stand"
 
 
 @task(name="publish", cache_policy=NO_CACHE, persist_result=False)
 def publish(warehouse: Warehouse, prepared: list[Prepared]) -> list[Outcome]:
     """Publishes attempts in one transaction with their ledger rows.
 
-    When another run was faster with one of them, says so and leaves that run's rows alone.
+    When other runs were faster with all of them, says so and leaves those runs' rows alone.
+
+    Raises:
+        StaleSnapshot: When what others were faster with was not all of it.
     """
     with recorded(warehouse, [one.attempt for one in prepared]):
         publications = [one.publication() for one in prepared]
         if not warehouse.publish(publications):
-            log.info(OVERTAKEN, _names(prepared))
+            check_overtaken(warehouse, [one.attempt for one in prepared])
             return _kept_back(warehouse, prepared, "superseded")
     for one in prepared:
         name, dead = one.attempt.table.name, f"{one.extracted.rows_dead:,}"
@@ -37,11 +38,35 @@ def publish(warehouse: Warehouse, prepared: list[Prepared]) -> list[Outcome]:
     ]
 
 
+def check_overtaken(warehouse: Warehouse, attempts: list[Attempt]) -> None:
+    """Says that others have published the tables, so that this run need not.
+
+    Raises:
+        StaleSnapshot: When one of them nobody has, or only rows that were picked beside the nights.
+    """
+    names = ", ".join(attempt.table.name for attempt in attempts)
+    for attempt in attempts:
+        table = attempt.table.target
+        if not (_is_overtaken(warehouse, attempt) and warehouse.is_copied_whole(table)):
+            raise StaleSnapshot(
+                f"Another run has published a part of {names} since it was read.",
+                remedy="A retry reads it again; after the last, run again once that run has ended.",
+            )
+    log.info("%s: another run published it first, and its rows stand", names)
+
+
+def _is_overtaken(warehouse: Warehouse, attempt: Attempt) -> bool:
+    return warehouse.state(attempt.table.target).version != attempt.state.version
+
+
 def given_way(warehouse: Warehouse, attempt: Attempt) -> Outcome | None:
-    """What to tell of an attempt that need not read: another run has published since it began."""
-    if warehouse.state(attempt.table.target).version == attempt.state.version:
+    """What to tell of an attempt that need not read: another run has published since it began.
+
+    Raises as `check_overtaken` does.
+    """
+    if not _is_overtaken(warehouse, attempt):
         return None
-    log.info(OVERTAKEN, attempt.table.name)
+    check_overtaken(warehouse, [attempt])
     record = attempt.record("superseded")
     warehouse.record(record)
     return outcome_of(record, attempt.table)

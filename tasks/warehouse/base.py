@@ -170,6 +170,9 @@ class Warehouse(Protocol):
     def published(self, run_id: str, table: str) -> dict[str, Any] | None:
         """The `sync_runs` row with which this run has published the table, if it has."""
 
+    def is_copied_whole(self, table: str) -> bool:
+        """Whether the newest publish was a night's own, and not of rows picked beside nights."""
+
     def last_attempt(self, run_id: str, table: str) -> dict[str, Any] | None:
         """The newest `sync_runs` row of this run about the table."""
 

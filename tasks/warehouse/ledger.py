@@ -5,12 +5,15 @@ rule and column, so that a nightly full refresh meets the same letter again inst
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal, get_args
 
 from tasks.transfer.slices import Slice
 from tasks.warehouse.base import OpenLetters, Publication, Query, State
 from tasks.warehouse.tables import ADDED, TABLES
 
+#: What runs pick rows for beside the nights, in the column `mode`.
+Purpose = Literal["replay", "repair", "backfill"]
+PURPOSES = get_args(Purpose)
 InSlices = Callable[[list[Slice]], tuple[str, list[Any]]]
 
 STAGED_LETTERS = "row_key varchar, rule varchar, column_name varchar, value varchar, record varchar"
@@ -112,6 +115,12 @@ class Ledger:
         return self._attempt(
             "run_id = ? and table_name = ? and outcome = 'published'", run_id, table
         )
+
+    def is_copied_whole(self, table: str) -> bool:
+        """Whether the newest publish was a night's own, and not of rows picked beside nights."""
+        newest = "table_name = ? and outcome = 'published' order by finished_at desc limit 1"
+        row = self._attempt(newest, table)
+        return row is not None and row["slice"] is None and row["mode"] not in PURPOSES
 
     def last_attempt(self, run_id: str, table: str) -> dict[str, Any] | None:
         """The newest row of `sync_runs` about the table in the run."""

@@ -44,7 +44,10 @@ COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
         "forced": ("varchar", "what the breaker said of a publish that was forced"),
         "schema_changes": ("varchar", "how the source's shape had changed, in words"),
         "error": ("varchar", "why it failed, with the remedy"),
-        "slice": ("varchar", "of a backfill: the slice, or all of them as JSON where planned"),
+        "slice": (
+            "varchar",
+            "of a backfill: the slice, or all of them as JSON where planned; else --partitions",
+        ),
         "finished_at": ("{instant} not null", "when it ended"),
     },
     "sync_costs": {

@@ -24,6 +24,8 @@ class Step:
 
 #: Every statement of the warehouse's.
 STATEMENT = Step("before", f"{WAREHOUSE}.query")
+#: Of a night that publishes its tables together.
+ALL_STAGED = Step("before", "flows.sync:publish_together")
 #: In the order of a night.
 STEPS = {
     "before the plan": Step("before", "flows.sync:plan"),

@@ -3,13 +3,15 @@
 import subprocess
 from collections.abc import Callable
 
+import psycopg
 import pytest
 
+from flows.backfill import backfill
 from flows.daily import daily
-from tasks.errors import PermanentError
-from tests.conftest import ON_BOTH, Night, Run, Start, ended, few_of, says
-from tests.faults.conftest import ROWS, Copied, Strike
-from tests.faults.steps import once
+from tasks.errors import PermanentError, TransientError
+from tests.conftest import ON_BOTH, Night, Run, Start, Write, ended, few_of, says
+from tests.faults.conftest import GROWN, ROWS, WHOLE, Copied, Strike
+from tests.faults.steps import ALL_STAGED, STEPS, once, strike
 
 OUTCOMES = "select table_name, outcome from raw.sync_runs order by finished_at"
 LAST = "select table_name, outcome from raw.sync_runs order by finished_at desc limit 1"
@@ -37,6 +39,38 @@ def test_a_run_that_another_overtakes_gives_way_to_its_newer_rows(
     night(copied.config, tables=[table])
     copied.equals_source()
     assert copied.warehouse(LAST) == [(table, "superseded")]
+
+
+@pytest.mark.parametrize("publish", ["per_table", "together"])
+def test_a_run_beside_which_some_rows_are_picked_is_not_taken_for_overtaken(
+    publish: str,
+    copied: Copied,
+    night: Night,
+    config_file: Write,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody else copies the other rows; where tables are published together, nor the others."""
+    config_file([WHOLE, GROWN], publish=publish, defaults={"retry_delay": "0s"})
+    copied.change()
+
+    def pick() -> None:
+        with psycopg.connect(copied.source_url) as session:
+            first = "select min(updated_at)::text, max(updated_at)::text from grown"
+            start, end = session.execute(first).fetchone() or ("", "")
+        backfill("grown", str(copied.config), start=start, end=end)
+
+    step = STEPS["audited"] if publish == "per_table" else ALL_STAGED
+    strike(step, once(pick), monkeypatch.setattr)
+    if publish == "per_table":
+        night(copied.config)
+        copied.equals_source()
+        assert copied.warehouse(LAST) == [("grown", "published")]
+    else:
+        with pytest.raises(TransientError, match="has published a part of whole, grown"):
+            night(copied.config)
+        assert copied.warehouse("select distinct version from raw.whole") == [(1,)]
+        night(copied.config)
+        copied.equals_source()
 
 
 @ON_BOTH
