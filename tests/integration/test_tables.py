@@ -318,3 +318,14 @@ def test_a_new_column_that_rows_below_a_relation_hold_a_value_in_is_read_in_full
     assert sorted(warehouse(everything.format("raw."))) == sorted(
         source.execute(everything.format("").encode())
     )
+
+
+def test_a_key_that_is_not_null_for_new_rows_alone_is_no_key(
+    source: psycopg.Connection, sync: Sync
+) -> None:
+    """PostgreSQL 18 takes NOT NULL for a constraint that need not hold of older rows."""
+    source.execute("create table t (code int unique, at timestamptz default now())")
+    source.execute("insert into t values (null), (null), (1)")
+    source.execute("alter table t add constraint given not null code not valid")
+    with pytest.raises(PermanentError, match=r"key \(code\) has doubled values or NULLs"):
+        sync({"name": "t", "key": ["code"], "mode": "incremental", "cursor": "at"})
