@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 from prefect.context import SettingsContext, get_settings_context
+from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_SSL_CERT_FILE, PREFECT_API_URL, temporary_settings
 
 from tasks.attempt import Outcome
@@ -120,6 +121,7 @@ def prefect_api() -> Iterator[str]:
     """The API URL of one temporary Prefect server for the whole session."""
     server = TemporaryServer()
     yield server.ready()
+    EventsWorker.drain_all(timeout=30)  # which would complain of a server that is gone
     server.stop()
 
 

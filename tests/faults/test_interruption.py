@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.compare import assert_copied
-from tests.conftest import Run, Start, Write, ended, few_of, says
+from tests.conftest import Night, Run, Start, Write, ended, few_of, says
 from tests.interference import blocked, gated
 from tests.warehouses import Copy
 
@@ -22,7 +22,7 @@ FULL = [(1 * MB, "Staging in"), (26 * MB, "The disk of the warehouse")]
 
 
 @pytest.fixture
-def config(source: psycopg.Connection, config_file: Write, run_daily: Run, warehouse: Copy) -> Path:
+def config(source: psycopg.Connection, config_file: Write, night: Night, warehouse: Copy) -> Path:
     """A configuration of one table whose rows have all changed since they were copied.
 
     It is a view that can't be read while somebody holds the advisory lock 7.
@@ -39,7 +39,7 @@ def config(source: psycopg.Connection, config_file: Write, run_daily: Run, wareh
         warehouse={**warehouse.settings, "file_size": 16},
         defaults={"retries": 1, "retry_delay": "${DELAY:-1s}"},
     )
-    says(run_daily("--config", path, "--skip-dbt"), 0)
+    night(path)
     source.execute("update rows set note = 'new' || note")
     return path
 
@@ -59,10 +59,10 @@ def test_a_lost_connection_is_retried_and_the_ledger_keeps_both_attempts(
     assert assert_copied(source_url, "t", warehouse) == ROWS
 
 
-def check_next_run(config: Path, run_daily: Run, warehouse: Copy, source_url: str) -> None:
+def check_next_run(config: Path, night: Night, warehouse: Copy, source_url: str) -> None:
     """The old copy stands as it was, and another run replaces it and leaves nothing behind."""
     assert warehouse("select count(*) from raw.t where note not like 'new%'") == [(ROWS,)]
-    says(run_daily("--config", config, "--skip-dbt"), 0)
+    night(config)
     assert assert_copied(source_url, "t", warehouse) == ROWS
     assert warehouse("select count(*) from duckdb_tables() where table_name like 'stg%'") == [(0,)]
     assert not any((config.parent / "warehouse.staging").glob("*"))
@@ -74,7 +74,7 @@ def test_a_run_that_is_stopped_while_it_reads_says_so_and_the_next_works(
     config: Path,
     source_url: str,
     start_daily: Start,
-    run_daily: Run,
+    night: Night,
     warehouse: Copy,
 ) -> None:
     with blocked(source_url) as until_read:
@@ -82,7 +82,7 @@ def test_a_run_that_is_stopped_while_it_reads_says_so_and_the_next_works(
         until_read()
         run.send_signal(number)
         says(ended(run), INTERRUPTED, STOPPED)
-    check_next_run(config, run_daily, warehouse, source_url)
+    check_next_run(config, night, warehouse, source_url)
 
 
 def test_a_run_that_is_stopped_while_it_waits_for_a_retry_does_not_wait_for_it(
@@ -90,7 +90,7 @@ def test_a_run_that_is_stopped_while_it_waits_for_a_retry_does_not_wait_for_it(
     source: psycopg.Connection,
     source_url: str,
     start_daily: Start,
-    run_daily: Run,
+    night: Night,
     warehouse: Copy,
 ) -> None:
     with blocked(source_url) as until_read:
@@ -101,19 +101,25 @@ def test_a_run_that_is_stopped_while_it_waits_for_a_retry_does_not_wait_for_it(
             pass
         run.send_signal(signal.SIGINT)
         says(ended(run), INTERRUPTED, STOPPED)
-    check_next_run(config, run_daily, warehouse, source_url)
+    check_next_run(config, night, warehouse, source_url)
 
 
 @pytest.mark.parametrize(("limit", "what"), few_of(FULL, FULL[0]))
 def test_a_full_disk_is_said_with_the_remedy_and_the_next_run_works(
-    limit: int, what: str, config: Path, source_url: str, run_daily: Run, warehouse: Copy
+    limit: int,
+    what: str,
+    config: Path,
+    source_url: str,
+    run_daily: Run,
+    night: Night,
+    warehouse: Copy,
 ) -> None:
     def no_larger_file() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     done = run_daily("--config", config, "--skip-dbt", preexec_fn=no_larger_file)
     says(done, 1, f"FAILED  1 of 1 tables failed:\n  t: {what}", "full", "Free space")
-    check_next_run(config, run_daily, warehouse, source_url)
+    check_next_run(config, night, warehouse, source_url)
 
 
 def test_a_run_that_is_stopped_while_it_still_imports_says_so(start_daily: Start) -> None:

@@ -15,25 +15,26 @@ import pytest
 from tasks.source.embedded import start
 from tests.assets import related, told
 from tests.compare import assert_copied
-from tests.conftest import ROOT, Run, Write, says
+from tests.conftest import ROOT, Run, Write, few_of, says
 from tests.warehouses import DuckDBCopy
 
 NOBODY = pwd.getpwnam("nobody")
 
 
-@pytest.mark.parametrize(
-    ("table", "words"),
-    [
-        ({"name": "nope"}, ("no table public.nope", "public.t")),
-        ({"name": "t", "mode": "incremental", "cursor": "nope"}, ("cursor names nope",)),
-        ({"name": "t", "rules": {"not_null": ["nope"]}}, ("rules.not_null names nope",)),
-        ({"name": "t", "rules": {"accepted": {"b": ["x"]}}}, ("accepted.b lists x", "int32")),
-        ({"name": "ours"}, ("both _run_id and _run_id", "columns.exclude")),
-        ({"name": "cases"}, ("both id and Id", "columns.exclude")),
-        ({"name": "keyless", "mode": "incremental", "cursor": "at"}, ("needs a key",)),
-        ({"name": "t", "mode": "incremental", "cursor": "b"}, ("append_only: true",)),
-    ],
-)
+NOT_THERE = ({"name": "nope"}, ("no table public.nope", "public.t"))
+WRONG: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+    NOT_THERE,
+    ({"name": "t", "mode": "incremental", "cursor": "nope"}, ("cursor names nope",)),
+    ({"name": "t", "rules": {"not_null": ["nope"]}}, ("rules.not_null names nope",)),
+    ({"name": "t", "rules": {"accepted": {"b": ["x"]}}}, ("accepted.b lists x", "int32")),
+    ({"name": "ours"}, ("both _run_id and _run_id", "columns.exclude")),
+    ({"name": "cases"}, ("both id and Id", "columns.exclude")),
+    ({"name": "keyless", "mode": "incremental", "cursor": "at"}, ("needs a key",)),
+    ({"name": "t", "mode": "incremental", "cursor": "b"}, ("append_only: true",)),
+]
+
+
+@pytest.mark.parametrize(("table", "words"), few_of(WRONG, NOT_THERE))
 def test_a_table_that_is_not_as_configured_is_refused_before_anything_starts(
     table: dict[str, Any],
     words: tuple[str, ...],
@@ -152,20 +153,26 @@ def test_an_ordinary_user_runs_a_night_of_the_demo(run_daily: Run) -> None:
         says(done, 0, "orders: 1,000 rows published")
 
 
-def test_a_missing_variable_and_an_unknown_table_are_refused(
-    config_file: Write, run_daily: Run
-) -> None:
+def test_a_missing_variable_is_said_with_its_line(config_file: Write, run_daily: Run) -> None:
     config = config_file([{"name": "t"}])
-    says(
-        run_daily("--config", config, environment={"SOURCE_URL": ""}),
-        2,
-        f"{config}:2",
-        "SOURCE_URL",
-    )
-    says(run_daily("--config", config, "--tables", "u"), 2, "No table u is configured")
-    says(run_daily("--config", config, "--tables", ""), 2, "--tables: expected names")
-    says(run_daily("--config", config, "--bad-day"), 2, "--bad-day is the demo's")
-    says(run_daily("--config", "nowhere.yaml"), 2, "nowhere.yaml")
+    done = run_daily("--config", config, environment={"SOURCE_URL": ""})
+    says(done, 2, f"{config}:2", "SOURCE_URL")
+
+
+UNKNOWN_TABLE = (("--tables", "u"), "No table u is configured")
+ARGUMENTS = [
+    UNKNOWN_TABLE,
+    (("--tables", ""), "--tables: expected names"),
+    (("--bad-day",), "--bad-day is the demo's"),
+    (("--config", "nowhere.yaml"), "nowhere.yaml"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), few_of(ARGUMENTS, UNKNOWN_TABLE))
+def test_arguments_that_lead_nowhere_are_refused(
+    arguments: tuple[str, ...], words: str, config_file: Write, run_daily: Run
+) -> None:
+    says(run_daily("--config", config_file([{"name": "t"}]), *arguments), 2, words)
 
 
 def test_a_warehouse_that_another_process_owns_is_said_and_the_next_run_works(

@@ -9,10 +9,9 @@ import pytest
 
 from tasks.errors import DataQualityError, SyncFailed
 from tasks.source.connection import SESSION
-from tests.conftest import ON_BOTH, Night, Write
+from tests.conftest import ON_BOTH, SNOWFLAKE_IN_LONG, Night, Write
 from tests.warehouses import Copy
 
-pytestmark = ON_BOTH
 ORDERS = {"name": "orders", "mode": "incremental", "cursor": "updated_at"}
 STAGED = "select count(*) from information_schema.tables where lower(table_name) like 'stg%'"
 MARTS = "select count(*) from information_schema.schemata where lower(schema_name) = 'mart'"
@@ -22,6 +21,7 @@ create table orders (id bigint primary key, status text, amount numeric(12, 2),
 """
 
 
+@ON_BOTH
 def test_a_full_refresh_replaces_every_row(
     source: psycopg.Connection, config_file: Write, night: Night, warehouse: Copy
 ) -> None:
@@ -35,6 +35,7 @@ def test_a_full_refresh_replaces_every_row(
     assert warehouse("select id, name from raw.t") == [(2, "c")]
 
 
+@ON_BOTH
 def test_an_incremental_night_reads_what_changed_and_keeps_the_rest(
     source: psycopg.Connection, config_file: Write, night: Night, warehouse: Copy
 ) -> None:
@@ -55,6 +56,7 @@ def test_an_incremental_night_reads_what_changed_and_keeps_the_rest(
     ) == [(True,)]
 
 
+@ON_BOTH
 def test_a_row_that_commits_after_the_snapshot_with_an_older_timestamp_arrives_the_next_night(
     source: psycopg.Connection,
     source_url: str,
@@ -73,6 +75,7 @@ def test_a_row_that_commits_after_the_snapshot_with_an_older_timestamp_arrives_t
     assert sorted(warehouse("select id from raw.orders")) == [(1,), (2,)]
 
 
+@ON_BOTH
 def test_rows_that_break_a_rule_become_dead_letters_until_they_are_mended(
     source: psycopg.Connection, config_file: Write, night: Night, warehouse: Copy
 ) -> None:
@@ -95,6 +98,7 @@ def test_rows_that_break_a_rule_become_dead_letters_until_they_are_mended(
     assert warehouse("select count(*) from raw.orders") == [(3,)]
 
 
+@SNOWFLAKE_IN_LONG
 def test_one_failed_table_stops_dbt_and_the_night_but_not_the_others_and_is_not_retried(
     source: psycopg.Connection, config_file: Write, night: Night, warehouse: Copy
 ) -> None:
@@ -113,6 +117,7 @@ def test_one_failed_table_stops_dbt_and_the_night_but_not_the_others_and_is_not_
     assert warehouse(MARTS) == [(0,)]
 
 
+@SNOWFLAKE_IN_LONG
 def test_a_query_that_fails_while_it_is_read_is_told_in_postgresqls_words(
     source: psycopg.Connection, config_file: Write, night: Night
 ) -> None:
@@ -121,6 +126,7 @@ def test_a_query_that_fails_while_it_is_read_is_told_in_postgresqls_words(
         night(config_file([{"name": "t"}]))
 
 
+@SNOWFLAKE_IN_LONG
 def test_a_table_that_stays_locked_is_told_instead_of_waited_for(
     source: psycopg.Connection,
     source_url: str,
@@ -136,6 +142,7 @@ def test_a_table_that_stays_locked_is_told_instead_of_waited_for(
             night(config_file([{"name": "t"}]))
 
 
+@ON_BOTH
 def test_hostile_names_arrive_as_they_are(
     source: psycopg.Connection, config_file: Write, night: Night, warehouse: Copy
 ) -> None:
@@ -155,6 +162,7 @@ def test_hostile_names_arrive_as_they_are(
     assert warehouse(f'select {quoted} from raw."Order Items"') == [tuple(values)]
 
 
+@ON_BOTH
 def test_every_value_arrives_as_postgresql_spells_it(
     source: psycopg.Connection, config_file: Write, night: Night, warehouse: Copy
 ) -> None:
@@ -199,6 +207,7 @@ def test_every_value_arrives_as_postgresql_spells_it(
     assert json.loads(names) == [["a", "b"], ["c", None]]
 
 
+@ON_BOTH
 def test_a_copy_that_is_named_like_staging_survives_the_next_nights(
     source: psycopg.Connection, config_file: Write, night: Night, warehouse: Copy
 ) -> None:
@@ -213,6 +222,7 @@ def test_a_copy_that_is_named_like_staging_survives_the_next_nights(
             assert warehouse(f"select id from raw.{name}") == [(1,)]
 
 
+@SNOWFLAKE_IN_LONG
 def test_a_table_that_could_not_begin_is_in_the_ledger_with_the_reason(
     source: psycopg.Connection, config_file: Write, night: Night, warehouse: Copy
 ) -> None:
@@ -226,6 +236,7 @@ def test_a_table_that_could_not_begin_is_in_the_ledger_with_the_reason(
     assert "schema_change is freeze" in error
 
 
+@SNOWFLAKE_IN_LONG
 def test_a_query_under_quality_may_end_in_a_comment(
     source: psycopg.Connection, config_file: Write, night: Night, warehouse: Copy
 ) -> None:
@@ -239,6 +250,7 @@ def test_a_query_under_quality_may_end_in_a_comment(
     ]
 
 
+@SNOWFLAKE_IN_LONG
 def test_a_changed_column_is_told_once_in_the_summary(
     source: psycopg.Connection,
     config_file: Write,

@@ -7,10 +7,9 @@ import pytest
 
 from tasks.errors import ConfigError, PermanentError
 from tests.compare import assert_copied
-from tests.conftest import ON_BOTH, Sync
+from tests.conftest import ON_BOTH, SNOWFLAKE_IN_LONG, Sync
 from tests.warehouses import Copy, SnowflakeCopy, opened
 
-pytestmark = ON_BOTH
 GROWN = {"name": "t", "mode": "incremental", "cursor": "at"}
 WHOLE = {"name": "t"}
 # Only the newest row lies within the lag, and is read again.
@@ -41,6 +40,7 @@ def copied(source: psycopg.Connection, sync: Sync) -> psycopg.Connection:
     return source
 
 
+@SNOWFLAKE_IN_LONG
 @pytest.mark.parametrize(
     ("change", "read", "told"),
     [
@@ -94,6 +94,7 @@ def test_a_copy_follows_its_source(
     assert_copied(source_url, "t", warehouse)
 
 
+@ON_BOTH
 def test_a_renamed_key_or_cursor_is_followed_once_the_configuration_names_it(
     copied: psycopg.Connection, source_url: str, sync: Sync, warehouse: Copy
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_renamed_key_or_cursor_is_followed_once_the_configuration_names_it(
     assert_copied(source_url, "t", warehouse)
 
 
+@ON_BOTH
 @pytest.mark.parametrize("table", [GROWN, WHOLE], ids=["incremental", "full refresh"])
 def test_a_dropped_column_stays_and_is_null_from_then_on(
     table: dict[str, Any],
@@ -129,6 +131,7 @@ def test_a_dropped_column_stays_and_is_null_from_then_on(
         assert sync(table).changes == ()
 
 
+@SNOWFLAKE_IN_LONG
 def test_a_name_that_comes_back_is_read_in_full(
     copied: psycopg.Connection, source_url: str, sync: Sync, warehouse: Copy
 ) -> None:
@@ -139,6 +142,7 @@ def test_a_name_that_comes_back_is_read_in_full(
     assert_copied(source_url, "t", warehouse)
 
 
+@SNOWFLAKE_IN_LONG
 def test_a_table_made_anew_is_matched_by_name_and_read_in_full(
     copied: psycopg.Connection, source_url: str, sync: Sync, warehouse: Copy
 ) -> None:
@@ -151,6 +155,7 @@ def test_a_table_made_anew_is_matched_by_name_and_read_in_full(
     assert sync(GROWN).rows_read == 1
 
 
+@SNOWFLAKE_IN_LONG
 def test_a_renamed_table_is_not_found_and_is_copied_under_its_new_name(
     copied: psycopg.Connection, source_url: str, sync: Sync, warehouse: Copy
 ) -> None:
@@ -162,6 +167,7 @@ def test_a_renamed_table_is_not_found_and_is_copied_under_its_new_name(
     assert warehouse("select count(*) from raw.t") == [(ALL - 1,)]
 
 
+@SNOWFLAKE_IN_LONG
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -193,6 +199,7 @@ def test_a_change_that_loses_stops_the_table_until_it_is_copied_anew(
     assert sync(GROWN).changes == ()
 
 
+@SNOWFLAKE_IN_LONG
 def test_any_change_stops_a_frozen_table(
     copied: psycopg.Connection, sync: Sync, warehouse: Copy
 ) -> None:
@@ -202,6 +209,7 @@ def test_any_change_stops_a_frozen_table(
     assert warehouse("select count(*) from raw.t") == [(ALL - 1,)]
 
 
+@ON_BOTH
 def test_a_copy_whose_last_shape_is_unknown_is_read_in_full(
     source: psycopg.Connection, source_url: str, sync: Sync, warehouse: Copy
 ) -> None:

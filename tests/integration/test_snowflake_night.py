@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -15,7 +16,7 @@ from tasks.server import STARTUP_SECONDS
 from tasks.source import demo
 from tasks.transform import PROJECT
 from tests.assets import related, told
-from tests.conftest import ROOT, Run, SetVariables, Write, WriteKey, says
+from tests.conftest import ROOT, Run, SetVariables, Write, WriteKey, few_of, says
 from tests.dialect import not_snowflake, ours
 from tests.emulator import Account, Emulator
 from tests.recorded import RecordedAccount, refusal
@@ -24,6 +25,10 @@ SECRETS = {
     "source": "pl4nted-source",
     "passphrase": "pl4nted-passphrase",
     "password": "pl4nted-password",
+}
+BLOCKS: dict[str, object] = {
+    "source": {"block": "app-db"},
+    "warehouse": {"kind": "snowflake", "block": "sf"},
 }
 
 
@@ -70,28 +75,71 @@ def written(tmp_path: Path, emulator: Emulator) -> Iterator[Path]:
         yield from (path for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.timeout(600)
-def test_two_nights_run_whole_and_a_third_fails_and_no_secret_is_written_anywhere(
-    tmp_path: Path,
-    shop: str,
-    snowflake: Account,
-    emulator: Emulator,
-    kept_server: str,
-    key_file: WriteKey,
-    run_daily: Run,
-) -> None:
+@dataclass(frozen=True)
+class Nights:
+    """Nights of the demo shop into Snowflake, each with the environment that it needs."""
+
+    folder: Path
+    variables: dict[str, str]
+    run_daily: Run
+
+    def by_key(self, key: Path) -> subprocess.CompletedProcess[str]:
+        """A night that logs in by a private key that variables lead to."""
+        variables = {
+            "SNOWFLAKE_PASSWORD": "",
+            "SNOWFLAKE_PRIVATE_KEY_PATH": str(key),
+            "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE": SECRETS["passphrase"],
+        }
+        config = configuration(self.folder, "key.yaml")
+        return self.run_daily("--config", config, environment=self.variables | variables)
+
+    def by_blocks(self, *options: str, **parts: object) -> subprocess.CompletedProcess[str]:
+        """A night that has nothing but blocks to log in with."""
+        unset = [name for name in os.environ if name.startswith(("SOURCE_URL", "SNOWFLAKE_"))]
+        config = configuration(self.folder, "blocks.yaml", **BLOCKS, **parts)
+        environment = self.variables | dict.fromkeys(unset, "")
+        return self.run_daily("--config", config, *options, environment=environment)
+
+    def register(self) -> subprocess.CompletedProcess[str]:
+        """Saves the blocks, of a password."""
+        password = {"SNOWFLAKE_PASSWORD": SECRETS["password"]}
+        config = configuration(self.folder, "blocks.yaml", **BLOCKS)
+        return subprocess.run(
+            [sys.executable, "-m", "tasks.register", config],
+            cwd=ROOT,
+            env={**os.environ, **self.variables, **password},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+def nights(tmp_path: Path, shop: str, kept_server: str, run_daily: Run) -> Nights:
     home = {
         "SOURCE_URL": shop,
         "PREFECT_API_URL": kept_server,
         "PREFECT_HOME": str(tmp_path / "prefect"),
     }
-    key = {
-        "SNOWFLAKE_PASSWORD": "",
-        "SNOWFLAKE_PRIVATE_KEY_PATH": str(key_file(SECRETS["passphrase"])),
-        "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE": SECRETS["passphrase"],
-    }
-    first = run_daily("--config", configuration(tmp_path, "first.yaml"), environment=home | key)
-    says(first, 0, "13 models and 44 tests passed", "quality  PASSED")
+    return Nights(tmp_path, home, run_daily)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("login", few_of(["key", "blocks"], "key"))
+def test_a_night_runs_whole_and_the_next_fails_and_no_secret_is_written_anywhere(
+    login: str,
+    nights: Nights,
+    shop: str,
+    snowflake: Account,
+    emulator: Emulator,
+    kept_server: str,
+    key_file: WriteKey,
+) -> None:
+    registered = nights.register()
+    says(registered, 0, "SQLAlchemy Connector block app-db", "Snowflake Connector block sf")
+    key = key_file(SECRETS["passphrase"])
+    done = nights.by_key(key) if login == "key" else nights.by_blocks()
+    says(done, 0, "13 models and 44 tests passed", "quality  PASSED")
     [(orders,)] = snowflake.query("select count(*) from mart.orders")
     assert orders == 2000
     database = f"snowflake://{snowflake.database}"
@@ -100,38 +148,19 @@ def test_two_nights_run_whole_and_a_third_fails_and_no_secret_is_written_anywher
     assert told(kept_server, f"{database}/raw/orders")
 
     demo.pass_a_day(shop, bad=False)
-    blocks = {"source": {"block": "app-db"}, "warehouse": {"kind": "snowflake", "block": "sf"}}
-    second = configuration(tmp_path, "second.yaml", **blocks)
-    password = home | {"SNOWFLAKE_PASSWORD": SECRETS["password"]}
-    registered = subprocess.run(
-        [sys.executable, "-m", "tasks.register", second],
-        cwd=ROOT,
-        env={**os.environ, **password},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    says(registered, 0, "SQLAlchemy Connector block app-db", "Snowflake Connector block sf")
-    only_blocks = home | {
-        name: "" for name in os.environ if name == "SOURCE_URL" or name.startswith("SNOWFLAKE_")
-    }
-    done = run_daily("--config", second, environment=only_blocks)
-    says(done, 0, "13 models and 44 tests passed", "quality  PASSED")
-    [(orders,)] = snowflake.query("select count(*) from mart.orders")
-    assert orders > 2000
+    impossible = [{"relation": "raw.orders", "min_rows": 10**9}]
+    failed = nights.by_blocks("--skip-dbt", quality=impossible)
+    says(failed, 1, "raw.orders: rows is", "expected at least 1000000000")
+    [(later,)] = snowflake.query("select count(*) from raw.orders")
+    assert later > orders
 
-    impossible = [{"relation": "mart.orders", "min_rows": 10**9}]
-    third = configuration(tmp_path, "third.yaml", quality=impossible, **blocks)
-    failed = run_daily("--config", third, "--skip-dbt", environment=only_blocks)
-    says(failed, 1, "mart.orders: rows is", "expected at least 1000000000")
-
-    said = "".join(run.stdout + run.stderr for run in (first, registered, done, failed))
+    said = "".join(run.stdout + run.stderr for run in (registered, done, failed))
     leaks = [
-        str(path) for path in written(tmp_path, emulator) if _holds_a_secret(path.read_bytes())
+        str(path) for path in written(nights.folder, emulator) if _holds_a_secret(path.read_bytes())
     ]
     assert not leaks
     assert not _holds_a_secret(said.encode())
-    assert (tmp_path / "prefect.db").stat().st_size > 0
+    assert (nights.folder / "prefect.db").stat().st_size > 0
 
     assert any("dbt_version" in text for text in ours(emulator.statements()))
     assert not_snowflake(emulator.statements()) == []
