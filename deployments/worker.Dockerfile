@@ -2,6 +2,9 @@
 #   docker build -f deployments/worker.Dockerfile -t daybreak-worker .
 FROM python:3.12-slim
 
+# For `pull: *git` of prefect.yaml.
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends git \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --create-home --uid 1000 daybreak
 WORKDIR /daybreak
 RUN chown daybreak /daybreak

@@ -28,7 +28,7 @@ from tasks.logs import log
 from tasks.notify import tell
 from tasks.plan import check_copied, chosen, plan
 from tasks.publish import publish
-from tasks.retry import JITTER, delays, is_transient
+from tasks.retry import JITTER, delays, is_transient, server_errors
 from tasks.transfer.backfill import Asked, Piece
 from tasks.turns import turn
 
@@ -91,7 +91,8 @@ def fill(name: str, piece: Piece, planned: Backfill, settings: Config) -> Outcom
         TransientError: When other runs have published the table first, again and again.
     """
     for _ in range(RACES):
-        outcome = _filled(piece, planned, settings)
+        with server_errors():
+            outcome = _filled(piece, planned, settings)
         if outcome.outcome == "published":
             return outcome
         log.info("%s: slice %s is read again on the newest version", planned.table.name, name)

@@ -11,13 +11,14 @@ from tasks.config import load_config
 from tasks.connect import open_warehouse
 from tasks.errors import DataQualityError
 from tasks.logs import log
+from tasks.notify import tell
 from tasks.quality.measure import Measurement
 
 PASSED = "PASSED (no issues detected)"
 NOTHING = "nothing measured (the configuration names no relation)"
 
 
-@flow(name="quality", persist_result=False)
+@flow(name="quality", persist_result=False, on_failure=[tell], on_crashed=[tell])
 def quality(config: str, run_id: str | None = None) -> list[Measurement]:
     """Measures every relation under `quality` and fails when a threshold is breached.
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from prefect import flow
+from prefect import State, flow
 from prefect.runtime import flow_run
 
 from flows.extract_load import prepare
@@ -23,6 +23,7 @@ from tasks.command import DEMO
 from tasks.config import load_config
 from tasks.connect import open_source, open_warehouse
 from tasks.errors import DaybreakError, SyncFailed
+from tasks.late import superseded
 from tasks.night import Night
 from tasks.notify import tell
 from tasks.plan import Plan, check_copied, chosen, plan
@@ -41,7 +42,7 @@ from tasks.table import Table
 @flow(name="reconcile", persist_result=False, on_failure=[tell], on_crashed=[tell])
 def reconcile(
     config: str = str(DEMO), tables: list[str] | None = None, repair: bool = False
-) -> None:
+) -> State[None] | None:
     """Syncs tables that were copied before, and compares every row at that snapshot.
 
     Args:
@@ -53,6 +54,8 @@ def reconcile(
         CopyDiffers: Naming what differs and was not repaired.
         SyncFailed: When a table could not be synced or compared.
     """
+    if ended := superseded():
+        return ended
     settings = load_config(Path(config))
     night = Night(
         run_id=str(flow_run.id),
@@ -74,6 +77,7 @@ def reconcile(
                     night.failures[table.name] = str(error.about(table.name))
     report(found)
     judge(night, found)
+    return None
 
 
 def _reconciled(night: Night, planned: Plan, table: Table, repair: bool) -> Reconciled:

@@ -4,6 +4,7 @@ from typing import Any
 
 from prefect import task, unmapped
 from prefect.cache_policies import NO_CACHE
+from prefect.exceptions import ExternalSignal
 from prefect.futures import wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -17,7 +18,8 @@ from tasks.logs import log
 from tasks.night import Night, Result, outdated
 from tasks.plan import Plan, chosen, plan
 from tasks.publish import publish, withhold
-from tasks.retry import JITTER, delays, is_transient
+from tasks.retry import JITTER, delays, is_transient, server_errors
+from tasks.source.read import interrupted
 from tasks.workers import at_once, check_workers, copy_on_worker
 
 #: In this process; how many workers copy at once is a setting.
@@ -80,7 +82,11 @@ def copy(night: Night, planned: Plan, names: list[str]) -> dict[str, Result]:
     threads = at_once(night.settings) if spread else TABLES_AT_ONCE
     with no_heartbeat(), ThreadPoolTaskRunner[Outcome | Prepared](max_workers=threads) as runner:
         runs = runner.map(table, given)
-        wait(runs)
+        try:
+            wait(runs)
+        except (KeyboardInterrupt, ExternalSignal):
+            interrupted.set()  # else the runner would wait for every table to end
+            raise
     ended = (run.state.result(raise_on_failure=False) for run in runs)
     return dict(zip(names, ended, strict=True))
 
@@ -108,11 +114,12 @@ def sync_table(table: str, night: Night, planned: Plan) -> Outcome | Prepared:
         "replay": night.replay,
     }
     try:
-        if night.settings.execution == "workers":
-            [settings] = chosen(night.settings, [table])
-            return copy_on_worker(night.settings, settings, extract_load.name, order)
-        copied: Outcome | Prepared = extract_load(**order)
-        return copied
+        with server_errors():
+            if night.settings.execution == "workers":
+                [settings] = chosen(night.settings, [table])
+                return copy_on_worker(night.settings, settings, extract_load.name, order)
+            copied: Outcome | Prepared = extract_load(**order)
+            return copied
     except TransientError as error:
         log.warning("%s", error.about(table))
         if isinstance(error, StaleSnapshot):

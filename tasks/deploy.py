@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from prefect.blocks.abstract import NotificationBlock
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.events.actions import SendNotification
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
@@ -28,9 +28,13 @@ from tasks.workers import make_caps
 
 PROJECT = Path(__file__).parents[1]
 DEPLOYMENTS = PROJECT / "deployments"
+NOTHING = [{"type": "do-nothing"}]
 KINDS = ("process", "docker", "kubernetes")
 SUBJECT = "Daybreak: {{ automation.name }}"
-BODY = "{{ automation.description }} {{ event.resource.name }}: {{ flow_run|ui_url }}"
+BODY = (
+    "{{ automation.description }}"
+    " {{ flow_run.name }}: {{ flow_run.state.message }}\n{{ flow_run|ui_url }}"
+)
 
 
 def deploy(config: Config, kind: str, project: Path = PROJECT) -> Iterator[str]:
@@ -54,6 +58,7 @@ def deploy(config: Config, kind: str, project: Path = PROJECT) -> Iterator[str]:
             for name, limit in make_caps(client, config).items():
                 yield f"limit {name}: {limit}"
         actions = alerts(config)
+        check_pull(project, kind)
         make_deployments(project)
         yield "deployments of prefect.yaml"
         for automation in automations(actions):
@@ -63,8 +68,11 @@ def deploy(config: Config, kind: str, project: Path = PROJECT) -> Iterator[str]:
 
 def pools(project: Path) -> list[str]:
     """The work pools that deployments name."""
-    declared = yaml.safe_load((project / "prefect.yaml").read_text(encoding="utf-8"))
-    return sorted({each["work_pool"]["name"] for each in declared["deployments"]})
+    return sorted({each["work_pool"]["name"] for each in _declared(project)["deployments"]})
+
+
+def _declared(project: Path) -> Any:
+    return yaml.safe_load((project / "prefect.yaml").read_text(encoding="utf-8"))
 
 
 def make_pool(client: SyncPrefectClient, name: str, kind: str) -> None:
@@ -77,17 +85,30 @@ def make_pool(client: SyncPrefectClient, name: str, kind: str) -> None:
     try:
         found = client.read_work_pool(name)
     except ObjectNotFound:
-        pass
-    else:
-        if found.type != kind:
-            raise ConfigError(
-                f"The work pool {name} is of type {found.type}, not {kind}.",
-                remedy=f"Run `make deploy POOL={found.type}`, or `prefect work-pool delete {name}`"
-                " first.",
-            )
-    client.create_work_pool(
-        WorkPoolCreate(name=name, type=kind, base_job_template=template), overwrite=True
-    )
+        client.create_work_pool(WorkPoolCreate(name=name, type=kind, base_job_template=template))
+        return
+    if found.type != kind:
+        raise ConfigError(
+            f"The work pool {name} is of type {found.type}, not {kind}.",
+            remedy=f"Run `make deploy POOL={found.type}`, or `prefect work-pool delete {name}`"
+            " first.",
+        )
+    # Nothing else of it, which its operators may have set: paused, say, or limited.
+    client.update_work_pool(name, WorkPoolUpdate(base_job_template=template))
+
+
+def check_pull(project: Path, kind: str) -> None:
+    """Keeps containers from looking for the folder that was deployed from, which they lack.
+
+    Raises:
+        ConfigError: With the line of prefect.yaml to change.
+    """
+    declared = _declared(project)
+    if kind != "process" and declared["pull"] == declared["definitions"]["local"]:
+        raise ConfigError(
+            f"Pools of type {kind} run in containers, which have no folder {project}.",
+            remedy="In prefect.yaml, write `pull: *image`, or *git.",
+        )
 
 
 def make_deployments(project: Path) -> None:
@@ -121,10 +142,12 @@ def alerts(config: Config) -> list[dict[str, Any]]:
 
 
 def automations(actions: list[dict[str, Any]]) -> list[AutomationCore]:
-    """Those of deployments/automations.yaml, which also take these actions."""
+    """Those of deployments/automations.yaml; those that do nothing else take these actions."""
     text = (DEPLOYMENTS / "automations.yaml").read_text(encoding="utf-8")
     return [
-        AutomationCore.model_validate(each | {"actions": each["actions"] + actions})
+        AutomationCore.model_validate(
+            each | {"actions": each["actions"] + actions * (each["actions"] == NOTHING)}
+        )
         for each in yaml.safe_load(text)["automations"]
     ]
 

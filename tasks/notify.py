@@ -1,20 +1,25 @@
 """Who is told of a failed run: an email, or any notification block of Prefect's.
 
 `tell` is a hook for a flow's `on_failure` and `on_crashed`. Retries are of tasks, so a run tells
-once, when it has ended. What goes wrong here is logged and changes nothing of the run's outcome.
+once, when it has ended; a part of another run leaves it to that. What goes wrong here is logged and
+changes nothing of the run's outcome.
 """
 
 import os
 import threading
+from contextlib import suppress
 from email.message import EmailMessage
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import yaml
 from prefect import Flow
 from prefect.blocks.abstract import NotificationBlock
 from prefect.blocks.core import Block
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.events.actions import SendNotification
 from prefect.exceptions import CrashedRun
 from prefect.utilities.urls import url_for
 from pydantic import ValidationError
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[1]
 #: How long a mail server or webhook may take, before the run ends without it.
 ANSWER_SECONDS = 60
+#: The automation that tells of crashed runs.
+CRASHED = "daybreak crashed"
 
 
 def tell(
@@ -38,6 +45,8 @@ def tell(
     state: State[Any],
 ) -> None:
     """Tells whom the run's configuration names: which tables, why, the remedy, and where."""
+    if flow_run.parameters.get("run_id"):  # of the run it is a part of
+        return
     path = Path(flow_run.parameters.get("config", ""))
     if not path.exists():  # a worker tells of a crashed run from its own folder
         path = PROJECT / path
@@ -51,6 +60,8 @@ def tell(
         block = load_block(notify)
     except DaybreakError as error:
         log.warning("Nobody was told of this failure: %s", error)
+        return
+    if state.is_crashed() and _server_tells(block):
         return
     subject, body = message(flow_run, state)
     sender = threading.Thread(target=_send, args=(block, notify, subject, body), daemon=True)
@@ -107,6 +118,19 @@ def load_block(notify: Notify) -> "NotificationBlock | EmailServerCredentials":
         remedy="Name one of type email-server-credentials, slack-webhook, ms-teams-webhook or"
         " another notification block; `prefect block type ls` lists types.",
     )
+
+
+def _server_tells(block: "NotificationBlock | EmailServerCredentials") -> bool:
+    """Whether an automation of `make deploy` tells of crashed runs, since not all reach a hook."""
+    if not isinstance(block, NotificationBlock):
+        return False
+    with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
+        return any(
+            isinstance(action, SendNotification)
+            for automation in client.read_automations_by_name(CRASHED)
+            for action in automation.actions
+        )
+    return False
 
 
 def _notify_alone(path: Path) -> Notify | None:

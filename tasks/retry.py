@@ -1,9 +1,13 @@
 """When a table is tried again: after a TransientError only, ever later, never all at once."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+import httpx
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.tasks import Task
 
 from tasks.config import Defaults
@@ -11,6 +15,13 @@ from tasks.errors import TransientError
 
 LONGEST = timedelta(minutes=30)
 JITTER = 0.5
+#: The names of what Prefect's client raises when its server can't be reached.
+LOST = {
+    kind.__name__
+    for kind in vars(httpx).values()
+    if isinstance(kind, type) and issubclass(kind, httpx.TransportError)
+} | {ConcurrencySlotAcquisitionError.__name__}
+WAIT = "See that it runs; a retry may find it again."
 
 
 def is_transient(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -23,3 +34,13 @@ def delays(defaults: Defaults) -> list[float]:
     first = min(defaults.retry_delay, LONGEST)
     waits = (first * 2**number for number in range(defaults.retries))
     return [min(wait, LONGEST).total_seconds() for wait in waits]
+
+
+@contextmanager
+def server_errors() -> Iterator[None]:
+    """Makes a Prefect server that can't be reached, as while it restarts, a TransientError."""
+    try:
+        yield
+    except (httpx.TransportError, ConcurrencySlotAcquisitionError) as error:
+        said = f"Prefect's server did not answer: {type(error).__name__}."
+        raise TransientError(said, remedy=WAIT) from None

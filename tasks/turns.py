@@ -35,10 +35,10 @@ def turn(config: Config, table: Table) -> Iterator[bool]:
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name(name, 1)
     with ExitStack() as held:
-        waited = not _taken(held, name, SOON_SECONDS)
+        waited = not taken(held, name, SOON_SECONDS)
         if waited:
             log.info("%s: another run is copying it, and this one waits", table.name)
-            if not _taken(held, name, LATE_SECONDS):
+            if not taken(held, name, LATE_SECONDS):
                 raise TransientError(
                     f"Another run has been copying it for {LATE_SECONDS // 3600} h.",
                     remedy="Look it up in Prefect, and cancel it if it hangs.",
@@ -53,7 +53,8 @@ def warehouse_name(config: Config) -> str:
     return warehouse.block or warehouse.database or os.environ.get("SNOWFLAKE_DATABASE", "")
 
 
-def _taken(held: ExitStack, name: str, seconds: float) -> bool:
+def taken(held: ExitStack, name: str | list[str], seconds: float) -> bool:
+    """Whether a place under the limits came free within the seconds; `held` gives it back."""
     turn = concurrency(name, timeout_seconds=seconds, lease_duration=LEASE_SECONDS)
     try:
         held.enter_context(turn)

@@ -7,13 +7,12 @@ and what it did to the table from the ledger.
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NoReturn
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, WorkerStatus, WorkPool
-from prefect.concurrency.sync import concurrency
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.flows import Flow
@@ -26,18 +25,13 @@ from tasks import errors
 from tasks.attempt import Outcome, outcome_of
 from tasks.config import Config
 from tasks.connect import open_source, open_warehouse
-from tasks.errors import ConfigError, DaybreakError, PermanentError, TransientError
+from tasks.errors import ConfigError, DaybreakError, Interrupted, PermanentError, TransientError
+from tasks.retry import LOST, WAIT
+from tasks.source.read import interrupted
 from tasks.table import Table
-from tasks.turns import LEASE_SECONDS, warehouse_name
+from tasks.turns import taken, warehouse_name
 
 POLL_SECONDS = 2
-#: The names of what Prefect's client raises when its server can't be reached.
-LOST = {
-    name
-    for name, kind in vars(httpx).items()
-    if isinstance(kind, type) and issubclass(kind, httpx.TransportError)
-}
-WAIT = "See that it runs; a retry may find it again."
 SET_UP = "Run `make deploy`."
 #: How Prefect words the exception that a flow ended with, in the message of its last state.
 RAISED = re.compile(r"Flow run encountered an exception: (\w+): (.*)", re.DOTALL)
@@ -88,9 +82,9 @@ def _check_deployment(client: SyncPrefectClient, name: str, flow: Flow[..., Any]
         deployment = client.read_deployment_by_name(name)
     except ObjectNotFound:
         raise ConfigError(f"Prefect knows no deployment {name}.", remedy=SET_UP) from None
-    expected = parameter_schema(flow).model_dump(mode="json")["properties"]
+    expected = parameter_schema(flow).model_dump(mode="json")
     known = deployment.parameter_openapi_schema or {}
-    if known.get("properties") != expected:
+    if any(known.get(part) != expected[part] for part in ("properties", "definitions")):
         raise ConfigError(f"The deployment {name} is of another version.", remedy=SET_UP)
     pool_name = deployment.work_pool_name
     if not pool_name:
@@ -134,10 +128,12 @@ def copy_on_worker(config: Config, table: Table, flow: str, parameters: dict[str
 
     Raises:
         DaybreakError: Of the kind and with the words that the subflow failed with.
-        TransientError: When its process crashed, or its end can't be found out.
+        TransientError: When its process crashed, its end can't be found out, or its turn does not
+            come in time.
         PermanentError: When no worker took it in time, it took too long, or was cancelled.
     """
-    with concurrency(list(_caps(config)), occupy=1, lease_duration=LEASE_SECONDS):
+    with ExitStack() as held:
+        _take_place(config, held)
         run = run_deployment(f"{flow}/{table.deployment}", parameters=parameters, timeout=0)
         assert isinstance(run, FlowRun)
         with _cancelled_if_left(run), get_client(sync_client=True) as client:
@@ -156,31 +152,43 @@ def copy_on_worker(config: Config, table: Table, flow: str, parameters: dict[str
     return outcome_of(record, table)
 
 
+def _take_place(config: Config, held: ExitStack) -> None:
+    """Waits for a place under both caps, since other nights may hold some."""
+    caps, wait = list(_caps(config)), config.workers.start_timeout
+    if not taken(held, caps, wait.total_seconds()):
+        raise TransientError(
+            f"Other runs have kept all places under its limits for {wait} (h:mm:ss).",
+            remedy=f"`prefect gcl inspect '{caps[0]}'` says how many are taken.",
+        )
+
+
 def _awaited(client: SyncPrefectClient, run: FlowRun, config: Config, table: Table) -> FlowRun:
-    """The run once it has ended; a server that restarts is waited for."""
-    created, limits = time.monotonic(), config.workers
-    started: float | None = None
+    """The run once it has ended; a server that restarts is waited for.
+
+    One that was evicted from its machine waits for another, so each wait has its own time.
+    """
+    limits = config.workers
+    since, waits = time.monotonic(), True
     while True:
         with suppress(httpx.TransportError, PrefectHTTPStatusError):
             run = client.read_flow_run(run.id)
         state, now = run.state, time.monotonic()
         if state is None or state.is_final():
             return run
-        if state.is_scheduled() or state.is_pending():
-            if now - created > limits.start_timeout.total_seconds():
-                raise PermanentError(
-                    f"No worker has started it within {limits.start_timeout} (h:mm:ss).",
-                    remedy=f"Look up the workers of the deployment {table.deployment}, then run"
-                    " again.",
-                )
-        else:
-            started = started or now
-            if now - started > limits.run_timeout.total_seconds():
-                raise PermanentError(
-                    f"It has been running for {limits.run_timeout} (h:mm:ss).",
-                    remedy=f"Look up its run {run.name}, or raise workers.run_timeout.",
-                )
-        time.sleep(POLL_SECONDS)
+        if waits != (state.is_scheduled() or state.is_pending()):
+            since, waits = now, not waits
+        if waits and now - since > limits.start_timeout.total_seconds():
+            raise PermanentError(
+                f"No worker has started it within {limits.start_timeout} (h:mm:ss).",
+                remedy=f"Look up the workers of the deployment {table.deployment}, then run again.",
+            )
+        if not waits and now - since > limits.run_timeout.total_seconds():
+            raise PermanentError(
+                f"It has been running for {limits.run_timeout} (h:mm:ss).",
+                remedy=f"Look up its run {run.name}, or raise workers.run_timeout.",
+            )
+        if interrupted.wait(POLL_SECONDS):
+            raise Interrupted("The night was told to stop.", remedy="Run it again.")
 
 
 @contextmanager

@@ -3,17 +3,32 @@
 import asyncio
 import json
 import re
+from contextlib import nullcontext
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
+import yaml
 from prefect.settings import Settings
 
-from docs.pools import DEFAULTS, LIMIT_MB, POOLS, REQUEST_MB, WORKERS, template
+from docs.pools import (
+    DEFAULTS,
+    LIMIT_MB,
+    POOLS,
+    REQUEST_MB,
+    REST_MB,
+    TRANSFER_MB,
+    WORKERS,
+    template,
+)
 from flows.sync import TABLES_AT_ONCE
-from tasks.deploy import KINDS, automations
+from tasks.deploy import KINDS, automations, check_pull
+from tasks.errors import ConfigError
 from tests.conftest import ROOT
 
 IMAGE = (ROOT / "deployments" / "worker.Dockerfile").read_text(encoding="utf-8")
 EVENTS = {"Crashed", "Late", "Pending", "Running", "Completed", "Failed", "Cancelled", "heartbeat"}
+EVENTS |= {"AwaitingRetry"}
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
@@ -42,6 +57,28 @@ def test_memory_is_enough_for_all_tables_at_once() -> None:
     assert f"{REQUEST_MB:,} MB" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(("name", "times"), [("extract-load", 1), ("extract-load-big", 2)])
+def test_the_run_of_one_table_asks_for_what_one_table_needs(name: str, times: int) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    declared = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
+    [asked] = [
+        each["work_pool"]["job_variables"]
+        for each in declared["deployments"]
+        if each["name"] == name
+    ]
+    request = times * (TRANSFER_MB + REST_MB)
+    assert asked["memory_request"] == f"{request}Mi"
+    assert asked["container_create_kwargs"]["mem_reservation"] == f"{request}m"
+    assert asked["memory_limit"] == f"{2 * request}Mi"
+    assert asked["mem_limit"] == f"{2 * request}m"
+    known: set[str] = set()
+    for kind in KINDS:
+        variables = json.loads(template(kind))["variables"]
+        jsonschema.Draft202012Validator(variables).validate(asked)
+        known |= set(variables["properties"])
+    assert set(asked) <= known
+
+
 def test_the_setting_that_gives_signs_is_prefect_s(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
     assert Settings().flows.heartbeat_frequency == 30
@@ -59,6 +96,34 @@ def test_automations_are_as_prefect_understands_them() -> None:
     written = (ROOT / "deployments" / "automations.yaml").read_text(encoding="utf-8")
     for event in re.findall(r"prefect\.flow-run\.(\w+)\b", written):
         assert event in EVENTS
+
+
+def test_a_notification_is_sent_once_for_what_happened() -> None:
+    told = {"type": "send-notification", "block_document_id": str(uuid4()), "body": "It broke."}
+    made = {each.name: [action.type for action in each.actions] for each in automations([told])}
+    assert made.pop("daybreak lost") == ["change-flow-run-state"]  # which fires "crashed"
+    assert all(actions == ["do-nothing", "send-notification"] for actions in made.values())
+
+
+@pytest.mark.parametrize(
+    ("pull", "kind", "works"),
+    [
+        ("local", "process", True),
+        ("local", "docker", False),
+        ("local", "kubernetes", False),
+        ("image", "docker", True),
+        ("git", "kubernetes", True),
+    ],
+)
+def test_containers_are_not_sent_to_a_folder_that_they_lack(
+    pull: str, kind: str, works: bool, tmp_path: Path
+) -> None:
+    written = (ROOT / "prefect.yaml").read_text(encoding="utf-8")
+    assert "\npull: *local " in written
+    (tmp_path / "prefect.yaml").write_text(written.replace("pull: *local", f"pull: *{pull}"))
+    said = nullcontext() if works else pytest.raises(ConfigError, match=r"write `pull: \*image`")
+    with said:
+        check_pull(tmp_path, kind)
 
 
 def test_the_image_copies_what_is_there_and_every_folder_that_runs() -> None:

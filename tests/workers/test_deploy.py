@@ -68,6 +68,19 @@ def test_deploying_twice_doubles_nothing(
     assert everything(api) == once
 
 
+@pytest.mark.usefixtures("hook")
+def test_what_operators_set_on_a_pool_outlives_another_deploy(
+    api: httpx.Client, config_file: Write
+) -> None:
+    config = str(config_file([{"name": "t"}]))
+    assert deploy.main([config]) == 0
+    theirs = {"is_paused": True, "concurrency_limit": 3, "description": "Ours."}
+    api.patch("/work_pools/daybreak-big", json=theirs).raise_for_status()
+    assert deploy.main([config]) == 0
+    pool = api.get("/work_pools/daybreak-big").raise_for_status().json()
+    assert {name: pool[name] for name in theirs} == theirs
+
+
 @pytest.mark.usefixtures("api")
 def test_a_pool_of_another_type_is_left_alone(config_file: Write, capsys: Said) -> None:
     config = str(config_file([{"name": "t"}]))
@@ -101,3 +114,4 @@ def test_a_run_that_no_worker_takes_is_told(
         client.create_flow_run_from_deployment(daily.id)
     until(lambda: hook.posted)
     assert hook.posted[0].startswith("Daybreak: daybreak late | No worker has taken a run")
+    assert "/runs/flow-run/" in hook.posted[0]

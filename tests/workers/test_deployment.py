@@ -1,12 +1,15 @@
 """The deployment as prefect.yaml declares it: what the server is told, and a night by a worker."""
 
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import httpx
 import pytest
+from prefect.blocks.system import Secret
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tests.conftest import ROOT
 from tests.workers.conftest import Prefect, found, make_pools, until
@@ -67,6 +70,34 @@ def test_a_worker_completes_the_deployed_night_from_any_folder(
     assert copied == [(2,), (1,)], said
     with pytest.raises(AssertionError, match="tabels"):
         prefect("deployment", "run", "daily/daily", "--param", "tabels=[]", cwd=tmp_path)
+
+
+@pytest.mark.long
+def test_a_worker_fetches_the_project_from_its_repository(
+    project: Path,
+    tmp_path: Path,
+    prefect: Prefect,
+    api: httpx.Client,
+    environment: dict[str, str],
+) -> None:
+    """The repository's report alone says where it is in these words: no other code has run."""
+    report = project / "tasks" / "report.py"
+    report.write_text(report.read_text().replace("report   {written}", "fetched  {written}"))
+    git = ["git", "-C", str(project), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for command in (["init", "-qb", "main"], ["add", "."], ["commit", "-qm", "Ours"]):
+        subprocess.run([*git, *command], check=True)
+    declared = (project / "prefect.yaml").read_text()
+    pulled = declared.replace("https://github.com/your-team/daybreak.git", f"file://{project}")
+    (project / "prefect.yaml").write_text(pulled.replace("pull: *local", "pull: *git"))
+    with temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}):
+        Secret(value="a token").save("daybreak-repository")
+    make_pools(api)
+    prefect("deploy", "--all", cwd=project)
+    given = ("--param", "skip_dbt=true", "--param", "skip_quality=true")
+    prefect("deployment", "run", "daily/daily", *given, cwd=tmp_path)
+    said = prefect("worker", "start", "--pool", "daybreak", "--run-once", cwd=tmp_path)
+    assert "COMPLETED" in states(api, {}), said
+    assert "fetched  .daybreak/report/index.html" in said
 
 
 def states(api: httpx.Client, of_ours: dict[str, Any]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from tests.conftest import Start, Write, ended, says
 from tests.faults.test_kills import children
 from tests.interference import blocked, gated
 from tests.workers.conftest import (
+    ROWS,
     SPREAD,
     TABLES,
     Deployed,
@@ -147,6 +148,64 @@ def test_a_run_by_hand_beside_the_night_doubles_nothing(
         until(lambda: len(deployed.runs()) == 3)
     says(ended(first), 0, "published")
     says(ended(second), 0, "slow")
+    deployed.are_copied(slow)
+    ends = "select outcome from raw.sync_runs where table_name = 'slow' and outcome <> 'failed'"
+    assert sorted(deployed.copies(ends)) == [("published",), ("superseded",)]
+
+
+@pytest.mark.long
+def test_the_tables_of_two_nights_at_once_stay_within_the_limit_of_their_source(
+    deployed: Deployed, night: Start, start_worker: StartWorker
+) -> None:
+    for _ in range(4):
+        start_worker()
+    halves = [night("--tables", ",".join(half)) for half in (TABLES[:3], TABLES[3:])]
+    for each in halves:
+        says(ended(each), 0, "published")
+    deployed.are_copied()
+    assert at_once(deployed.runs()) == 2
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("slow")
+def test_failures_of_workers_keep_their_kind_and_only_what_may_pass_is_tried_again(
+    deployed: Deployed,
+    night: Start,
+    start_worker: StartWorker,
+    config_file: Write,
+    source: psycopg.Connection,
+) -> None:
+    bad = {"name": "t1", "breaker": {"min_rows": ROWS + 1}}
+    config_file([bad, {"name": "slow"}], **SPREAD)
+    for _ in range(2):
+        start_worker()
+    with blocked(deployed.source_url) as until_read:
+        run = night()
+        source.execute("select pg_terminate_backend(%s)", [until_read()])
+    told = f"t1: The batch has 1,000 rows, fewer than min_rows {ROWS + 1:,}"
+    says(ended(run), 1, "1 of 2 tables failed", told)
+    deployed.are_copied(["slow"])
+    taken = [run["parameters"]["table"] for run in deployed.runs()]
+    assert sorted(taken) == ["slow", "slow", "t1"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_night_cancels_what_its_workers_copy(
+    number: signal.Signals,
+    deployed: Deployed,
+    slow: list[str],
+    night: Start,
+    start_worker: StartWorker,
+) -> None:
+    start_worker()
+    with blocked(deployed.source_url) as until_read:
+        run = night()
+        until_read()
+        run.send_signal(number)
+        says(ended(run), 130, "Interrupted: nothing half-read was published")
+        until(lambda: deployed.states() <= {"COMPLETED", "CANCELLED"})
+    says(ended(night()), 0, "published")
     deployed.are_copied(slow)
 
 

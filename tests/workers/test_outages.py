@@ -1,5 +1,9 @@
 """Scheduled nights after an outage: of the workers, of one that had taken a run, of the server."""
 
+import os
+import signal
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,9 +12,12 @@ import psycopg
 import pytest
 from prefect.client.orchestration import get_client
 
-from tasks.deploy import automations, make_automation
+from tasks.config import load_config
+from tasks.deploy import alerts, automations, make_automation
 from tests.conftest import Write
+from tests.faults.test_kills import children
 from tests.interference import blocked, gated
+from tests.receivers import Hook, webhook, webhook_block
 from tests.workers.conftest import Deployed, Server, StartWorker, found, hasty, until
 
 pytestmark = [
@@ -100,24 +107,53 @@ def test_a_run_that_a_worker_took_and_never_started_does_not_block_the_next_nigh
     deployed.are_copied([TABLE])
 
 
+@pytest.fixture
+def hook(deployed: Deployed, config_file: Write) -> Iterator[Hook]:
+    """Who is told of nights, by hooks or by the server; they wait until a test lets them read."""
+    with psycopg.connect(deployed.source_url) as source:
+        source.execute(gated("slow", TABLE))
+    with webhook() as receiver:
+        config = config_file([{"name": "slow"}], notify=webhook_block(receiver))
+        with get_client(sync_client=True) as client:
+            for each in automations(alerts(load_config(config))):
+                if each.name in ("daybreak crashed", "daybreak lost"):
+                    make_automation(client, hasty(each))
+        yield receiver
+
+
+def check_told_once(hook: Hook, why: str) -> None:
+    until(lambda: hook.posted)
+    time.sleep(5)  # for a second one, which would come from elsewhere
+    [text] = hook.posted
+    assert text.startswith("Daybreak: daybreak crashed")
+    assert why in text
+    assert "/runs/flow-run/" in text
+
+
 @pytest.mark.long
 def test_a_night_whose_machine_is_gone_ends_as_crashed_for_want_of_heartbeats(
-    deployed: Deployed,
-    nights: Nights,
-    start_worker: StartWorker,
-    source: psycopg.Connection,
-    config_file: Write,
+    deployed: Deployed, nights: Nights, hook: Hook, start_worker: StartWorker
 ) -> None:
-    with get_client(sync_client=True) as client:
-        for each in automations([]):
-            make_automation(client, hasty(each))
-    source.execute(gated("slow", TABLE))
-    config_file([{"name": "slow"}])
-    lost, worker = nights.order(), start_worker()
     with blocked(deployed.source_url) as until_read:
+        lost, worker = nights.order(), start_worker()
         until_read()
         worker.kill()
         until(lambda: nights.state(lost) == "CRASHED")
+    check_told_once(hook, "Its worker is gone; run it again.")
+
+
+@pytest.mark.long
+def test_a_night_whose_process_is_killed_is_told_once(
+    deployed: Deployed, nights: Nights, hook: Hook, start_worker: StartWorker
+) -> None:
+    """By the server's automation, and not by the hook that its worker runs as well."""
+    with blocked(deployed.source_url) as until_read:
+        lost, worker = nights.order(), start_worker()
+        until_read()
+        [process] = [int(each.name) for each in children(worker.process.pid, "prefect")]
+        os.kill(process, signal.SIGKILL)
+        until(lambda: nights.state(lost) == "CRASHED")
+    check_told_once(hook, "exited with status code")
 
 
 @pytest.mark.long
