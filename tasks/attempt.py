@@ -199,7 +199,7 @@ class Attempt:
             "rows_dead_lettered": 0,
             "forced": ". ".join(self.overruled) or None,
             "schema_changes": "; ".join(self.evolution.changes) or None,
-            "slice": ", ".join(self.partitions) if self.bounds.asked else self.slice,
+            "slice": self.slice or (", ".join(self.partitions) if self.bounds.asked else None),
             "seconds": time.monotonic() - self.started,
             "cpu_seconds": self.cpu.seconds,
             **figures,

@@ -234,6 +234,8 @@ def test_partitions_that_are_asked_for_are_rewritten_and_an_emptied_one_is_empti
     assert {row[1] for row in found if row[2] == "new"} == {"2024-01-04"}
     assert (200, None, "a") in found
     assert warehouse("select watermark from raw.sync_state") == before
+    slices = "select slice from raw.sync_runs order by finished_at"
+    assert warehouse(slices) == [(None,), ("2024-01-03, 2024-01-04, NULL",)]
 
 
 @SNOWFLAKE_IN_LONG
