@@ -18,7 +18,7 @@ from tasks.table import Table
 
 # A killed run keeps its turn as long; the server's API allows no less.
 LEASE_SECONDS = 60
-SOON_SECONDS, LATE_SECONDS = 2, 3600
+LATE_SECONDS = 3600
 
 
 @contextmanager
@@ -34,17 +34,17 @@ def turn(config: Config, table: Table) -> Iterator[bool]:
     name = f"daybreak {warehouse_name(config)} {config.warehouse.raw_schema}.{table.target}"
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name(name, 1)
+        waits = client.read_global_concurrency_limit_by_name(name).active_slots > 0
+    if waits:
+        log.info("%s: another run is copying it, and this one waits", table.name)
     with ExitStack() as held:
-        waited = not taken(held, name, SOON_SECONDS)
-        if waited:
-            log.info("%s: another run is copying it, and this one waits", table.name)
-            if not taken(held, name, LATE_SECONDS):
-                raise TransientError(
-                    f"Another run has been copying it for {LATE_SECONDS // 3600} h.",
-                    remedy="Look it up in Prefect, and cancel it if it hangs.",
-                    table=table.name,
-                )
-        yield waited
+        if not taken(held, name, LATE_SECONDS):
+            raise TransientError(
+                f"Another run has been copying it for {LATE_SECONDS // 3600} h.",
+                remedy="Look it up in Prefect, and cancel it if it hangs.",
+                table=table.name,
+            )
+        yield waits
 
 
 def warehouse_name(config: Config) -> str:
