@@ -104,7 +104,8 @@ def check_pull(project: Path, kind: str) -> None:
         ConfigError: With the line of prefect.yaml to change.
     """
     declared = _declared(project)
-    if kind != "process" and declared["pull"] == declared["definitions"]["local"]:
+    local = declared.get("definitions", {}).get("local")
+    if kind != "process" and local and declared.get("pull") == local:
         raise ConfigError(
             f"Pools of type {kind} run in containers, which have no folder {project}.",
             remedy="In prefect.yaml, write `pull: *image`, or *git.",

@@ -84,7 +84,9 @@ def follow(source_url: str, tmp_path: Path) -> Follow:
     return run
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode", few_of(MODES, "full_refresh", "incremental with a lag", "partition_overwrite")
+)
 def test_every_history_ends_with_an_equal_copy(mode: str, follow: Follow) -> None:
     follow(mode, SOME)
 

@@ -66,7 +66,7 @@ def test_a_range_of_the_cursor_is_filled_in_slices_and_the_watermark_stays(
     ("warehouse", "table"),
     [
         *(("duckdb", each) for each in (TABLE, APPENDED, FULL, BY_DAY)),
-        ("snowflake", BY_DAY),
+        pytest.param("snowflake", BY_DAY, marks=pytest.mark.long),
     ],
     indirect=["warehouse"],
 )

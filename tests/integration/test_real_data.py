@@ -32,6 +32,7 @@ def pgbench(url: str, *arguments: str) -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=120)
 
 
+@pytest.mark.long
 def test_all_tables_of_pgbench_are_copied_as_they_are_before_and_after_its_load(
     source_url: str, config_file: Write, run_daily: Run, warehouse: Copy
 ) -> None:

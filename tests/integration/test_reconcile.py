@@ -282,7 +282,7 @@ def test_a_table_whose_source_can_not_share_a_snapshot_gets_a_clear_answer(
         reconcile(TABLE)
 
 
-@ON_BOTH
+@SNOWFLAKE_IN_LONG
 def test_a_table_that_is_published_while_it_is_compared_gets_a_clear_answer(
     source: psycopg.Connection,
     reconcile: Night,

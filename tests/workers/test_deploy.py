@@ -68,6 +68,7 @@ def test_deploying_twice_doubles_nothing(
     assert everything(api) == once
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("hook")
 def test_what_operators_set_on_a_pool_outlives_another_deploy(
     api: httpx.Client, config_file: Write
