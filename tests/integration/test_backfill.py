@@ -11,7 +11,18 @@ import pytest
 
 from tasks.errors import ConfigError, PermanentError
 from tests.compare import assert_copied
-from tests.conftest import ON_BOTH, ROOT, Night, Start, Sync, Write, ended, few_of, says
+from tests.conftest import (
+    ON_BOTH,
+    ROOT,
+    SNOWFLAKE_IN_LONG,
+    Night,
+    Start,
+    Sync,
+    Write,
+    ended,
+    few_of,
+    says,
+)
 from tests.faults.steps import Step, once, strike
 from tests.warehouses import Copy
 
@@ -41,7 +52,7 @@ def backfill(night: Night, config_file: Write) -> Night:  # noqa: ARG001
     return run
 
 
-@ON_BOTH
+@SNOWFLAKE_IN_LONG
 def test_a_range_of_the_cursor_is_filled_in_slices_and_the_watermark_stays(
     source: psycopg.Connection,
     sync: Sync,

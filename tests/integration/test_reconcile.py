@@ -63,7 +63,7 @@ def reconcile(night: Night, config_file: Write) -> Night:  # noqa: ARG001
     return run
 
 
-@ON_BOTH
+@SNOWFLAKE_IN_LONG
 def test_what_is_planted_in_a_copy_is_found_and_just_that_repaired(
     source: psycopg.Connection,
     source_url: str,
