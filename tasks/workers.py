@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NoReturn
+from uuid import uuid4
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -134,7 +135,12 @@ def copy_on_worker(config: Config, table: Table, flow: str, parameters: dict[str
     """
     with ExitStack() as held:
         _take_place(config, held)
-        run = run_deployment(f"{flow}/{table.deployment}", parameters=parameters, timeout=0)
+        run = run_deployment(
+            f"{flow}/{table.deployment}",
+            parameters=parameters,
+            timeout=0,
+            idempotency_key=uuid4().hex,  # the client repeats an order whose answer was lost
+        )
         assert isinstance(run, FlowRun)
         with _cancelled_if_left(run), get_client(sync_client=True) as client:
             ended = _awaited(client, run, config, table)

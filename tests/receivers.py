@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 
+import httpx
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
@@ -71,6 +72,39 @@ def webhook() -> Iterator[Hook]:
     yield hook
     server.shutdown()
     server.server_close()
+
+
+@contextmanager
+def forgetful(url: str, order: str) -> Iterator[str]:
+    """A way to the server at the URL on which the first answer to such an order is lost."""
+    lost = iter([order])
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            kept = {name: self.headers[name] for name in ("Content-Type", "X-PREFECT-API-VERSION")}
+            headers = {name: value for name, value in kept.items() if value}
+            answer = httpx.request(
+                self.command, url + self.path, content=body, headers=headers, timeout=60
+            )
+            is_lost = self.path.endswith(order) and next(lost, None) is not None
+            self.send_response(503 if is_lost else answer.status_code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        setattr(Handler, f"do_{method}", Handler.answer)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    assert next(lost, None) is None, "nobody gave the order"
 
 
 def webhook_block(hook: Hook) -> dict[str, object]:

@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import Start, Write, ended, few_of, says
 from tests.faults.test_kills import children
 from tests.interference import blocked, gated
+from tests.receivers import forgetful
 from tests.workers.conftest import (
     ROWS,
     SPREAD,
@@ -69,7 +70,7 @@ def test_two_workers_share_the_tables_of_a_night_within_its_limit(
     says(done, 0, *(f"{table} " for table in tables), "published")
     deployed.are_copied(tables)
     runs = deployed.runs()
-    assert sorted(run["parameters"]["table"] for run in runs) == tables
+    assert sorted(run["parameters"]["table"] for run in runs) == tables, (done, runs)
     assert deployed.states() == {"COMPLETED"}
     assert at_once(runs) == 2
     taken = [worker.runs() for worker in workers]
@@ -136,6 +137,19 @@ def test_a_night_outlives_a_restart_of_the_server(
         server.start()
     says(ended(run), 0, "published")
     deployed.are_copied(slow)
+
+
+@pytest.mark.long
+def test_an_order_whose_answer_is_lost_starts_one_run(
+    deployed: Deployed, night: Start, start_worker: StartWorker, environment: dict[str, str]
+) -> None:
+    start_worker()
+    server = environment["PREFECT_API_URL"].removesuffix("/api")
+    with forgetful(server, "/create_flow_run") as way:
+        environment["PREFECT_API_URL"] = f"{way}/api"
+        says(ended(night("--tables", "t0")), 0, "t0", "published")
+    assert [run["parameters"]["table"] for run in deployed.runs()] == ["t0"]
+    deployed.are_copied(["t0"])
 
 
 @pytest.mark.long
