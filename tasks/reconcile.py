@@ -184,7 +184,7 @@ def _hashed(contract: Contract, warehouse: Warehouse) -> RowHash:
     left_out, key, table = warehouse.hashes.left_out, contract.key_fields, contract.table
     key = [] if any(each.kind in left_out for each in key) else key
     return RowHash(
-        # Rows are found by their key, which needs no sum of its own.
+        # Rows are found by their key, which can't differ.
         fields=[each for each in contract.fields if each.kind not in left_out and each not in key],
         key=key,
         part=contract.field(table.partition_by) if table.partition_by else None,

@@ -15,12 +15,13 @@ from tasks.errors import TransientError
 
 LONGEST = timedelta(minutes=30)
 JITTER = 0.5
-#: The names of what Prefect's client raises when its server can't be reached.
+#: What Prefect's client raises when its server can't be reached; and the names that a state has.
+UNREACHED = (httpx.TransportError, ConcurrencySlotAcquisitionError)
 LOST = {
     kind.__name__
-    for kind in vars(httpx).values()
-    if isinstance(kind, type) and issubclass(kind, httpx.TransportError)
-} | {ConcurrencySlotAcquisitionError.__name__}
+    for kind in (*vars(httpx).values(), ConcurrencySlotAcquisitionError)
+    if isinstance(kind, type) and issubclass(kind, UNREACHED)
+}
 WAIT = "See that it runs; a retry may find it again."
 
 
@@ -41,6 +42,6 @@ def server_errors() -> Iterator[None]:
     """Makes a Prefect server that can't be reached, as while it restarts, a TransientError."""
     try:
         yield
-    except (httpx.TransportError, ConcurrencySlotAcquisitionError) as error:
+    except UNREACHED as error:
         said = f"Prefect's server did not answer: {type(error).__name__}."
         raise TransientError(said, remedy=WAIT) from None

@@ -24,7 +24,7 @@ from tasks.transfer.row_hash import MODULUS, Hashing, RowHash
 from tasks.transfer.rules import Screened, screen
 
 What = Literal["missing", "extra", "different", "doubled", "partition", "table"]
-#: A part's number of rows, the sum over its rows and one over each column.
+#: A part's number of rows, the sum over its rows and, without a key, one over each column.
 Digest = tuple[int, ...]
 #: Runs a SELECT over a chunk.
 Select = Callable[[pl.DataFrame, str], pl.DataFrame]

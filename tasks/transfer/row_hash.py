@@ -1,8 +1,9 @@
 """The hashes by which rows of the source and of a copy are told apart, in SQL of each side.
 
-Each value has a text that both sides write alike, and each text one number. A number is XORed with
-its row's, so that values which two rows have exchanged show too; where rows have no key, the
-number of the whole row shows that. Sums of them, of 64 bits, stand for the rows of a part.
+Each value has a text that both sides write alike, and each text one number. A row's number is that
+of all its texts, so that values which two rows have exchanged show too. Sums of them, of 64 bits,
+stand for the rows of a part. Which column differs is told row by row where rows have a key, and by
+a sum over each column where they have none.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from tasks.transfer.types import Field, Kind
 MODULUS = 2**64
 # Doubles have 53 bits, of which the first is 1; exponents end here, those of subnormals included.
 FRACTION, LOWEST, HIGHEST = 2**52, -1074, 1023
+UNBOUNDED = {Kind.TEXT, Kind.BINARY, Kind.JSON}
 #: Stands before the value of a part; that of no value, and of a whole table, is empty.
 VALUE = "="
 LN_2 = 0.6931471805599453
@@ -28,18 +30,18 @@ class Hashing:
 
     Args:
         text: The canonical text of an expression of a kind.
-        hash: The number of texts; a single one may be NULL, and several may not.
+        number: That of a text, or NULL.
+        row: The number of texts of these kinds, any of which may be NULL; never NULL itself.
         key_hash: The hash of a key that rows are read again by (tasks/transfer/key_hash.py).
-        xor: The function's name.
         quote: A column's identifier.
         addend: The form of what is summed up, which has to be exact.
         start: The first instant, of a kind, of the unit that an expression is in.
     """
 
     text: Callable[[str, Kind], str]
-    hash: Callable[[list[str]], str]
+    number: Callable[[str], str]
+    row: Callable[[dict[str, Kind]], str]
     key_hash: Callable[[list[Field]], str]
-    xor: str
     quote: Callable[[str], str]
     start: Callable[[str, Kind, str], str]
     addend: str = "{}"
@@ -59,7 +61,7 @@ class Hashes:
 
 @dataclass(frozen=True)
 class RowHash:
-    """What is compared of a table: its `fields`, by `key` where it has one.
+    """What is compared of a table: its `fields`, by `key`, which is none of them, if it has one.
 
     Args:
         part: The column by whose values, or units of time, rows without a key are put together.
@@ -75,7 +77,7 @@ class RowHash:
 
     @property
     def names(self) -> list[str]:
-        """The columns that a digest has a sum of each."""
+        """The columns that are told when they differ."""
         return [field.name for field in self.fields]
 
     @property
@@ -89,11 +91,11 @@ class RowHash:
         }
 
     def digests(self, side: Hashing, relation: str, modulus: bool = False) -> str:
-        """SELECTs each part, its number of rows, and sums over these and over each column."""
+        """SELECTs each part, its number of rows, and sums over these and, with no key, columns."""
         summed = f"sum({side.addend})"
         form = f"cast({summed} % {MODULUS} as ubigint)" if modulus else f"cast({summed} as varchar)"
-        sums = [form.format(each) for each in ("k", *self._values(side))]
-        sums = [f"{each} as s{n}" for n, each in enumerate(sums)]
+        numbers = ["w"] if self.key else ["w", *(f"h{n}" for n, _ in enumerate(self.fields))]
+        sums = [f"{form.format(each)} as s{n}" for n, each in enumerate(numbers)]
         selected = f"select part, count(*) as n, {', '.join(sums)}"
         return f"{selected} from ({self._hashed(side, relation)}) r group by part"
 
@@ -101,31 +103,26 @@ class RowHash:
         """SELECTs what `schema` says of every row of these parts."""
         texts = [_text(side, field) for field in self.key]
         values = {
-            "k": self._identity(side),
+            "k": _row(side, self.key),
             "found": side.key_hash(self.key) if self.is_sought else "null",
             **{f"t{n}": text for n, text in enumerate(texts)},
-            **{f"h{n}": side.hash([_text(side, field)]) for n, field in enumerate(self.fields)},
+            **self._columns(side),
         }
         selected = ", ".join(f"{value} as {name}" for name, value in values.items())
         among = f"{_number(values['k'])} in ({', '.join(parts)})"
         return f"select {selected} from {relation} c where {among}"
 
     def _hashed(self, side: Hashing, relation: str) -> str:
-        values = [f"{self._identity(side)} as k", f"{self._part(side)} as p"]
-        for n, field in enumerate(self.fields):
-            values.append(f"{side.hash([_text(side, field)])} as h{n}")
-        part = _number("k") if self.key else "p"
-        hashed = f"select {', '.join(values)} from {relation} c"
-        return f"select {part} as part, h.* from ({hashed}) h"
+        part = _number(_row(side, self.key)) if self.key else self._part(side)
+        values = {"part": part, "w": _row(side, [*self.key, *self.fields])}
+        if not self.key:
+            values |= self._columns(side)
+        selected = ", ".join(f"{value} as {name}" for name, value in values.items())
+        return f"select {selected} from {relation} c"
 
-    def _identity(self, side: Hashing) -> str:
-        """The number of a row, by its key or else by all that is compared of it; never NULL."""
-        texts = [_text(side, field) for field in self.key or self.fields]
-        return side.hash([f"coalesce({text}, '')" for text in texts] or ["''"])
-
-    def _values(self, side: Hashing) -> list[str]:
-        columns = [f"h{n}" for n, _ in enumerate(self.fields)]
-        return [f"{side.xor}({each}, k)" for each in columns] if self.key else columns
+    def _columns(self, side: Hashing) -> dict[str, str]:
+        texts = enumerate(_text(side, field) for field in self.fields)
+        return {f"h{n}": side.number(text) for n, text in texts}
 
     def _part(self, side: Hashing) -> str:
         if self.key or self.part is None:
@@ -158,8 +155,21 @@ def float_text(column: str) -> str:
     )
 
 
+def joined(texts: dict[str, Kind]) -> str:
+    """One text of a row's, and no other row's: those of any length, or with a slash, by their MD5.
+
+    A text that is not there leaves nothing, and one without a letter its MD5.
+    """
+    short = (f"md5({text})" if kind in UNBOUNDED else text for text, kind in texts.items())
+    return " || '/' || ".join(f"coalesce({text}, '')" for text in short)
+
+
 def _text(side: Hashing, field: Field) -> str:
     return side.text(f"c.{side.quote(field.name)}", field.kind)
+
+
+def _row(side: Hashing, fields: list[Field]) -> str:
+    return side.row({_text(side, field): field.kind for field in fields} or {"''": Kind.TEXT})
 
 
 def _number(k: str) -> str:

@@ -3,8 +3,8 @@
 Where both sides are DuckDB, its own hash will do, which is four times as fast as MD5.
 """
 
-from tasks.transfer.key_hash import INSTANTS, hash_digits, key_md5
-from tasks.transfer.row_hash import Hashes, Hashing, float_text
+from tasks.transfer.key_hash import INSTANTS, hash_digits
+from tasks.transfer.row_hash import Hashes, Hashing, float_text, joined
 from tasks.transfer.types import Kind
 from tasks.warehouse.duckdb_names import TYPES, key_hash, quote
 
@@ -37,18 +37,24 @@ def start(column: str, kind: Kind, unit: str) -> str:
     return f"cast(date_trunc('{unit}', {column}) as {TYPES[kind]})"
 
 
-def own_hash(texts: list[str]) -> str:
-    if len(texts) == 1:
-        return f"hash({texts[0]})"
-    return own_hash([" || '/' || ".join(f"cast(hash({text}) as varchar)" for text in texts)])
+def own_number(text: str) -> str:
+    return f"hash({text})"
 
 
-def md5_hash(texts: list[str]) -> str:
-    """The number of texts as other warehouses compute it too."""
-    return f"cast(cast('0x' || {hash_digits(key_md5(texts))} as bigint) as ubigint)"
+def own_row(texts: dict[str, Kind]) -> str:
+    return f"hash({', '.join(texts)})"
 
 
-OWN = Hashing(row_text, own_hash, key_hash, "xor", quote, start)
+def md5_number(text: str) -> str:
+    """The number of a text as other warehouses compute it too."""
+    return f"cast(cast('0x' || {hash_digits(f'md5({text})')} as bigint) as ubigint)"
+
+
+def md5_row(texts: dict[str, Kind]) -> str:
+    return md5_number(joined(texts))
+
+
+OWN = Hashing(row_text, own_number, own_row, key_hash, quote, start)
 #: What this process computes to hold it against a warehouse that is no DuckDB.
-PORTABLE = Hashing(portable_text, md5_hash, key_hash, "xor", quote, start)
+PORTABLE = Hashing(portable_text, md5_number, md5_row, key_hash, quote, start)
 HASHES = Hashes(there=OWN, here=OWN)

@@ -65,11 +65,11 @@ class Ledger:
         self._query = query
         self._raw = raw
 
-    def create(self, instant: str) -> None:
+    def create(self, instant: str, ending: str = "") -> None:
         for name, columns in TABLES.items():
             defined = ", ".join(f"{column} {kind}" for column, kind in columns.items())
             made = defined.format(instant=instant)
-            self._query(f"create table if not exists {self._raw}.{name} ({made})", [])
+            self._query(f"create table if not exists {self._raw}.{name} ({made}) {ending}", [])
         for name, added in ADDED.items():
             for column in added:
                 kind = TABLES[name][column]

@@ -23,6 +23,7 @@ from tasks.warehouse.ledger import Ledger, LostRace
 from tasks.warehouse.replaced import Replaced
 from tasks.warehouse.snowflake_hashes import HASHES
 from tasks.warehouse.snowflake_names import (
+    NO_COLLATION,
     exact,
     in_bounds,
     in_slices,
@@ -74,7 +75,7 @@ class SnowflakeWarehouse:
         if not self._run("prepare", there, [self._schema]):
             self._run("prepare", f"create schema if not exists {self._raw}")
         ledger = self._ledger("prepare")
-        ledger.create(instant="timestamp_ltz")
+        ledger.create(instant="timestamp_ltz", ending=NO_COLLATION)
         self._staging.create()
         self._staging.sweep(ledger.tables())
 
@@ -211,7 +212,8 @@ class SnowflakeWarehouse:
         if publication.replaced is None:
             columns = {each.name: each.type for each in wanted} | ours
             defined = ", ".join(f"{quote(name)} {kind}" for name, kind in columns.items())
-            self._run("publish", f"create table if not exists {target} ({defined})")
+            made = f"create table if not exists {target} ({defined}) {NO_COLLATION}"
+            self._run("publish", made)
         there = self._columns(target)
         wanted += [Wanted(name, kind, there.get(stored(name), kind)) for name, kind in ours.items()]
         for statement in [*alterations(publication, target, there, wanted, stored, quote)]:

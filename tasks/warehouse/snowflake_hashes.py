@@ -1,7 +1,7 @@
 """The hashes of rows as Snowflake computes them."""
 
-from tasks.transfer.key_hash import DIGITS, INSTANTS, hash_digits, key_md5
-from tasks.transfer.row_hash import Hashes, Hashing, float_text
+from tasks.transfer.key_hash import DIGITS, INSTANTS, hash_digits
+from tasks.transfer.row_hash import Hashes, Hashing, float_text, joined
 from tasks.transfer.types import Kind
 from tasks.warehouse.duckdb_hashes import PORTABLE
 from tasks.warehouse.snowflake_names import TYPES, key_hash, quote
@@ -33,15 +33,17 @@ def start(column: str, kind: Kind, unit: str) -> str:
     return f"cast(date_trunc('{unit}', {column}) as {TYPES[kind]})"
 
 
-def row_hash(texts: list[str]) -> str:
-    return f"to_number({hash_digits(key_md5(texts))}, '{'X' * DIGITS}')"
+def number(text: str) -> str:
+    return f"to_number({hash_digits(f'md5({text})')}, '{'X' * DIGITS}')"
+
+
+def row(texts: dict[str, Kind]) -> str:
+    return number(joined(texts))
 
 
 # A VARIANT has no text of its own: Snowflake writes keys and numbers anew.
 HASHES = Hashes(
-    there=Hashing(
-        row_text, row_hash, key_hash, "bitxor", quote, start, "cast({} as number(38, 0))"
-    ),
+    there=Hashing(row_text, number, row, key_hash, quote, start, "cast({} as number(38, 0))"),
     here=PORTABLE,
     left_out=frozenset({Kind.JSON}),
 )

@@ -45,6 +45,9 @@ RESERVED = frozenset(
     """,
     )
 )
+#: What a table ends with whose texts are equal only as they are, whatever its database has of new
+#: tables: https://docs.snowflake.com/en/sql-reference/sql/create-table.
+NO_COLLATION = "default_ddl_collation = ''"
 PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 
 

@@ -14,7 +14,14 @@ from tasks.transfer.files import StagingFile
 from tasks.transfer.types import Field, Kind
 from tasks.warehouse.base import STAGING_TABLE, Staged
 from tasks.warehouse.ledger import STAGED_LETTERS
-from tasks.warehouse.snowflake_names import exact, literal, quote, sql_type, stored
+from tasks.warehouse.snowflake_names import (
+    NO_COLLATION,
+    exact,
+    literal,
+    quote,
+    sql_type,
+    stored,
+)
 from tasks.warehouse.snowflake_session import Session
 
 COPY_OPTIONS = """
@@ -137,7 +144,8 @@ class Staging:
     def _make(self, name: str, columns: str) -> str:
         """Makes one of an attempt's tables, unless an earlier batch did; returns its full name."""
         table = f"{self._raw}.{quote(name)}"
-        self._run("stage", f"create transient table if not exists {table} ({columns})")
+        made = f"create transient table if not exists {table} ({columns}) {NO_COLLATION}"
+        self._run("stage", made)
         return table
 
     def _location(self, *path: str) -> str:

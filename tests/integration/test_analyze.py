@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import yaml
 
 from tasks.analyze import analyze, parts_of, write
 from tasks.config import Config
@@ -15,7 +16,7 @@ from tasks.source import survey
 from tasks.transfer import advice
 from tasks.transfer.advice import Advice
 from tests.compare import assert_copied
-from tests.conftest import Run, Start, ended, says
+from tests.conftest import ON_BOTH, SNOWFLAKE_IN_LONG, Run, Start, ended, says
 from tests.integration.test_real_data import PUBLIC, pgbench, public_tables
 from tests.many_tables import SCHEMA, make_many
 from tests.warehouses import Copy
@@ -53,6 +54,15 @@ def settings(found: Advice) -> dict[str, Any]:
     return found.settings
 
 
+def aimed(written: Path, warehouse: Copy) -> Path:
+    """What the analysis wrote, with the test's warehouse in place of the one that it names."""
+    document = yaml.safe_load(written.read_text()) | {"warehouse": warehouse.settings}
+    path = written.with_name("aimed.yaml")
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    return path
+
+
+@SNOWFLAKE_IN_LONG
 @pytest.mark.usefixtures("public_tables")
 def test_what_the_analysis_writes_runs_to_a_green_night(
     source_url: str,
@@ -65,11 +75,8 @@ def test_what_the_analysis_writes_runs_to_a_green_night(
     written = tmp_path / "written.yaml"
     done = ended(start_flow("analyze_source.py", "--output", written))
     says(done, 0, "10 of 10 relations to copy", f"written  {written}")
-    written.write_text(
-        written.read_text().replace(".daybreak/warehouse", str(tmp_path / "warehouse"))
-    )
     assert "${SOURCE_URL}" in written.read_text()
-    says(run_daily("--config", written, "--skip-dbt"), 0)
+    says(run_daily("--config", aimed(written, warehouse), "--skip-dbt"), 0)
     for name in [*PUBLIC, "pgbench_accounts"]:
         assert_copied(source_url, name, warehouse)
     says(ended(start_flow("analyze_source.py", "--output", written)), 2, "is there already")
@@ -379,6 +386,7 @@ def test_an_unknown_schema_is_said(start_flow: Start, tmp_path: Path) -> None:
     says(done, 1, "The source has no relation in nowhere")
 
 
+@ON_BOTH
 @pytest.mark.long
 def test_a_schema_of_200_tables_with_every_trap_runs_by_what_the_analysis_wrote(
     source: psycopg.Connection,
@@ -390,10 +398,7 @@ def test_a_schema_of_200_tables_with_every_trap_runs_by_what_the_analysis_wrote(
     make_many(source, 200)
     written = tmp_path / "written.yaml"
     says(ended(start_flow("analyze_source.py", "--output", written)), 0, "200 of 200 relations")
-    written.write_text(
-        written.read_text().replace(".daybreak/warehouse", str(tmp_path / "warehouse"))
-    )
-    says(run_daily("--config", written, "--skip-dbt"), 0)
+    says(run_daily("--config", aimed(written, warehouse), "--skip-dbt"), 0)
     assert warehouse("select count(*) from raw.sync_runs where outcome = 'published'") == [(200,)]
 
 

@@ -8,8 +8,9 @@ from prefect.blocks.system import Secret
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect_email import EmailServerCredentials
 
+from flows.quality import quality
 from tasks.config import load_config
-from tasks.errors import ConfigError, SyncFailed, TransientError
+from tasks.errors import ConfigError, DataQualityError, SyncFailed, TransientError
 from tasks.plan import check
 from tests.conftest import Night, Write
 from tests.faults.steps import STEPS, once, strike
@@ -95,6 +96,19 @@ def test_a_webhook_is_told_the_same(hook: Hook, config_file: Write, night: Night
         night(config_file(TABLES, notify=webhook_block(hook)))
     [text] = hook.posted
     assert "gone: " in text
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_breach_is_told_once_whether_quality_runs_in_a_night_or_alone(
+    alone: bool, hook: Hook, config_file: Write, night: Night
+) -> None:
+    tables, few = [{"name": "t"}], [{"relation": "raw.t", "sql": {"any": "select id from raw.t"}}]
+    night(config_file(tables))
+    config = config_file(tables, quality=few, notify=webhook_block(hook))
+    with pytest.raises(DataQualityError):
+        quality(str(config)) if alone else night(config)
+    [text] = hook.posted
+    assert "raw.t: sql any is 1, expected" in text
 
 
 def test_a_configuration_that_became_wrong_is_told_to_whom_it_names(

@@ -20,6 +20,7 @@ from tasks.transfer.types import Field, Kind
 from tasks.warehouse import snowflake_staging
 from tasks.warehouse.base import Staged
 from tasks.warehouse.ledger import Ledger
+from tasks.warehouse.tables import TABLES
 from tests.conftest import Night, Stage, Write
 from tests.dialect import ours
 from tests.emulator import Emulator
@@ -143,6 +144,19 @@ def test_every_statement_bears_the_run_the_table_and_the_step(
     steps = {tag["step"] for tag in tags if "step" in tag}
     assert {"prepare", "state", "upload", "stage", "publish"} <= steps
     assert {tag["table"] for tag in tags} == {"t"}
+
+
+def test_no_table_takes_the_collation_of_its_database(
+    warehouse: Copy, stage: Stage, emulator: Emulator
+) -> None:
+    """Under one that takes texts for equal, keys and letters would be."""
+    with opened(warehouse) as session:
+        session.prepare()
+        session.publish([stage(session, [(1, "a")])])
+    texts = [text for text in ours(emulator.statements()) if text.startswith("create")]
+    made = [text for text in texts if " table " in text]
+    assert len(made) > len(TABLES)
+    assert [text for text in made if not text.endswith(" default_ddl_collation = ''")] == []
 
 
 def test_a_publish_sends_no_ddl_between_begin_and_commit(
