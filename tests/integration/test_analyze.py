@@ -7,7 +7,6 @@ from typing import Any
 
 import psycopg
 import pytest
-import yaml
 
 from tasks.analyze import analyze, parts_of, write
 from tasks.config import Config
@@ -16,7 +15,7 @@ from tasks.source import survey
 from tasks.transfer import advice
 from tasks.transfer.advice import Advice
 from tests.compare import assert_copied
-from tests.conftest import ON_BOTH, SNOWFLAKE_IN_LONG, Run, Start, ended, says
+from tests.conftest import ON_BOTH, SNOWFLAKE_IN_LONG, Run, Start, Write, ended, says
 from tests.integration.test_real_data import PUBLIC, pgbench, public_tables
 from tests.many_tables import SCHEMA, make_many
 from tests.warehouses import Copy
@@ -54,32 +53,26 @@ def settings(found: Advice) -> dict[str, Any]:
     return found.settings
 
 
-def aimed(written: Path, warehouse: Copy) -> Path:
-    """What the analysis wrote, with the test's warehouse in place of the one that it names."""
-    document = yaml.safe_load(written.read_text()) | {"warehouse": warehouse.settings}
-    path = written.with_name("aimed.yaml")
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
-    return path
-
-
 @SNOWFLAKE_IN_LONG
 @pytest.mark.usefixtures("public_tables")
 def test_what_the_analysis_writes_runs_to_a_green_night(
     source_url: str,
     start_flow: Start,
     run_daily: Run,
+    config_file: Write,
     tmp_path: Path,
     warehouse: Copy,
 ) -> None:
     pgbench(source_url, "--initialize", "--scale=1")
     written = tmp_path / "written.yaml"
-    done = ended(start_flow("analyze_source.py", "--output", written))
+    into = ("--config", config_file([{"name": "any"}]), "--output", written)
+    done = ended(start_flow("analyze_source.py", *into))
     says(done, 0, "10 of 10 relations to copy", f"written  {written}")
     assert "${SOURCE_URL}" in written.read_text()
-    says(run_daily("--config", aimed(written, warehouse), "--skip-dbt"), 0)
+    says(run_daily("--config", written, "--skip-dbt"), 0)
     for name in [*PUBLIC, "pgbench_accounts"]:
         assert_copied(source_url, name, warehouse)
-    says(ended(start_flow("analyze_source.py", "--output", written)), 2, "is there already")
+    says(ended(start_flow("analyze_source.py", *into)), 2, "is there already")
 
 
 def test_a_cursor_that_a_trigger_moves_is_chosen_with_what_speaks_for_and_against_each(
@@ -392,13 +385,15 @@ def test_a_schema_of_200_tables_with_every_trap_runs_by_what_the_analysis_wrote(
     source: psycopg.Connection,
     start_flow: Start,
     run_daily: Run,
+    config_file: Write,
     tmp_path: Path,
     warehouse: Copy,
 ) -> None:
     make_many(source, 200)
     written = tmp_path / "written.yaml"
-    says(ended(start_flow("analyze_source.py", "--output", written)), 0, "200 of 200 relations")
-    says(run_daily("--config", aimed(written, warehouse), "--skip-dbt"), 0)
+    into = ("--config", config_file([{"name": "any"}]), "--output", written)
+    says(ended(start_flow("analyze_source.py", *into)), 0, "200 of 200 relations")
+    says(run_daily("--config", written, "--skip-dbt"), 0)
     assert warehouse("select count(*) from raw.sync_runs where outcome = 'published'") == [(200,)]
 
 
