@@ -47,7 +47,8 @@ class Extract:
 
     Rows read are those staged plus those dead-lettered; `nulls` counts NULLs a column over the
     rows read, and `unfit` the values that a column's type can't hold, by what became of them.
-    `samples` are the first keys of rows with a NULL, by column, and of those that are `DEAD`.
+    `samples` are the first keys of rows with a NULL, by column, and of those that are `DEAD`, with
+    a rule that each broke.
     `replaced` are the slices whose copies the rows replace, all rows when it is None.
     """
 
@@ -64,7 +65,7 @@ class Extract:
     samples: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def sample(self, name: str, keys: pl.Series) -> None:
-        """Keeps the first few keys."""
+        """Keeps the first few."""
         kept = self.samples[name]
         short = keys.head(SAMPLES - len(kept)).str.head(LONGEST_SAMPLE)
         kept.extend(short)
@@ -167,7 +168,9 @@ def _add(result: Extract, screened: Screened, counted: list[str], contract: Cont
     result.rows_read += len(rows)
     result.rows_dead += screened.dead
     result.unfit.update(screened.unfit)
-    result.sample(DEAD, screened.letters["row_key"].unique(maintain_order=True))
+    first = screened.letters.unique("row_key", keep="first", maintain_order=True)
+    told = pl.format("{}: {} at {}", "column_name", "rule", "row_key")
+    result.sample(DEAD, first.select(told).to_series())
     for name in counted:
         if nulls := rows[name].null_count():
             result.nulls[name] += nulls
