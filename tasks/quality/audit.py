@@ -39,7 +39,7 @@ def ratio_breaches(
 
     Args:
         nulls: NULLs a column.
-        samples: Keys of rows with one, and of those that are `DEAD`.
+        samples: Keys of rows with one, and of those that are `DEAD`, with a rule that each broke.
         most: While rows are still read, the most that can come to be; a breach is then certain.
     """
     if read < FEWEST_ROWS:

@@ -67,8 +67,7 @@ class Extract:
     def sample(self, name: str, keys: pl.Series) -> None:
         """Keeps the first few."""
         kept = self.samples[name]
-        short = keys.head(SAMPLES - len(kept)).str.head(LONGEST_SAMPLE)
-        kept.extend(short)
+        kept.extend(keys.head(SAMPLES - len(kept)))
 
     def with_more(self, more: "Extract") -> "Extract":
         """The figures of both; watermark and what is replaced stay those of the first."""
@@ -169,13 +168,16 @@ def _add(result: Extract, screened: Screened, counted: list[str], contract: Cont
     result.rows_dead += screened.dead
     result.unfit.update(screened.unfit)
     first = screened.letters.unique("row_key", keep="first", maintain_order=True)
-    told = pl.format("{}: {} at {}", "column_name", "rule", "row_key")
+    told = pl.format(
+        "{}: {} at {}", "column_name", "rule", pl.col("row_key").str.head(LONGEST_SAMPLE)
+    )
     result.sample(DEAD, first.select(told).to_series())
     for name in counted:
         if nulls := rows[name].null_count():
             result.nulls[name] += nulls
             if len(result.samples[name]) < SAMPLES:
                 holes = rows.filter(pl.col(name).is_null()).head(SAMPLES)
-                result.sample(name, spelled_keys(holes, contract.fields, contract.key))
+                keys = spelled_keys(holes, contract.fields, contract.key)
+                result.sample(name, keys.str.head(LONGEST_SAMPLE))
     if cursor and (seen := largest(rows, cursor)) is not None:
         result.largest = max(seen, result.largest) if result.largest else seen

@@ -18,7 +18,8 @@ from tasks.transfer.types import Field, Kind
 MODULUS = 2**64
 # Doubles have 53 bits, of which the first is 1; exponents end here, those of subnormals included.
 FRACTION, LOWEST, HIGHEST = 2**52, -1074, 1023
-UNBOUNDED = {Kind.TEXT, Kind.BINARY, Kind.JSON}
+#: What a copy may hold any text in, the empty one too.
+FREE = {Kind.TEXT, Kind.BINARY, Kind.JSON, Kind.UUID}
 #: Stands before the value of a part; that of no value, and of a whole table, is empty.
 VALUE = "="
 LN_2 = 0.6931471805599453
@@ -125,7 +126,7 @@ class RowHash:
         return {f"h{n}": side.number(text) for n, text in texts}
 
     def _part(self, side: Hashing) -> str:
-        if self.key or self.part is None:
+        if self.part is None:
             return "''"
         column, kind = f"c.{side.quote(self.part.name)}", self.part.kind
         start = side.text(side.start(column, kind, self.unit), kind)
@@ -156,12 +157,10 @@ def float_text(column: str) -> str:
 
 
 def joined(texts: dict[str, Kind]) -> str:
-    """One text of a row's, and no other row's: those of any length, or with a slash, by their MD5.
-
-    A text that is not there leaves nothing, and one without a letter its MD5.
-    """
-    short = (f"md5({text})" if kind in UNBOUNDED else text for text, kind in texts.items())
-    return " || '/' || ".join(f"coalesce({text}, '')" for text in short)
+    """One text of a row's, and no other row's: those that may be empty, or long, by their MD5."""
+    short = (f"md5({text})" if kind in FREE else text for text, kind in texts.items())
+    there = ", ".join(f"coalesce({text}, '')" for text in short)
+    return f"concat_ws('/', {there})"  # a chain of || would nest deeper than DuckDB goes
 
 
 def _text(side: Hashing, field: Field) -> str:

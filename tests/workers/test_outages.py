@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from tests.conftest import Write
 from tests.faults.test_kills import children
 from tests.interference import blocked, gated
 from tests.receivers import Hook, webhook, webhook_block
-from tests.workers.conftest import Deployed, Server, StartWorker, found, hasty, until
+from tests.workers.conftest import Deployed, Server, StartWorker, Worker, found, hasty, until
 
 pytestmark = [
     pytest.mark.parametrize("warehouse", ["snowflake"], indirect=True),
@@ -130,30 +130,35 @@ def check_told_once(hook: Hook, why: str) -> None:
     assert "/runs/flow-run/" in text
 
 
-@pytest.mark.long
-def test_a_night_whose_machine_is_gone_ends_as_crashed_for_want_of_heartbeats(
-    deployed: Deployed, nights: Nights, hook: Hook, start_worker: StartWorker
-) -> None:
-    with blocked(deployed.source_url) as until_read:
-        lost, worker = nights.order(), start_worker()
-        until_read()
-        worker.kill()
-        until(lambda: nights.state(lost) == "CRASHED")
-    check_told_once(hook, "Its worker is gone; run it again.")
+def kill_process(worker: Worker) -> None:
+    """Of the run that the worker works on."""
+    [process] = [int(each.name) for each in children(worker.process.pid, "prefect")]
+    os.kill(process, signal.SIGKILL)
 
 
 @pytest.mark.long
-def test_a_night_whose_process_is_killed_is_told_once(
-    deployed: Deployed, nights: Nights, hook: Hook, start_worker: StartWorker
+@pytest.mark.parametrize(
+    ("loss", "told"),
+    [
+        pytest.param(Worker.kill, "Its worker is gone; run it again.", id="machine"),
+        pytest.param(kill_process, "exited with status code", id="process"),
+    ],
+)
+def test_a_lost_night_ends_as_crashed_and_is_told_once(
+    loss: Callable[[Worker], None],
+    told: str,
+    deployed: Deployed,
+    nights: Nights,
+    hook: Hook,
+    start_worker: StartWorker,
 ) -> None:
-    """By the server's automation, and not by the hook that its worker runs as well."""
+    """For want of heartbeats, or by its worker, whose hook leaves the telling to the server."""
     with blocked(deployed.source_url) as until_read:
         lost, worker = nights.order(), start_worker()
         until_read()
-        [process] = [int(each.name) for each in children(worker.process.pid, "prefect")]
-        os.kill(process, signal.SIGKILL)
+        loss(worker)
         until(lambda: nights.state(lost) == "CRASHED")
-    check_told_once(hook, "exited with status code")
+    check_told_once(hook, told)
 
 
 @pytest.mark.long
