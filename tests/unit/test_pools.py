@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 import yaml
+from prefect.context import SettingsContext
 from prefect.settings import Settings
 
 from docs.pools import (
@@ -38,13 +39,14 @@ def test_a_template_is_what_make_docs_writes(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_worker_takes_its_pool_s_template(kind: str) -> None:
+def test_a_worker_takes_its_pool_s_template(kind: str, prefect_settings: SettingsContext) -> None:
     jsonschema = pytest.importorskip("jsonschema")
     made = json.loads((POOLS / f"{kind}.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(made["variables"])
     jsonschema.Draft202012Validator(made["variables"]).validate(DEFAULTS[kind])
-    taken = WORKERS[kind].job_configuration.from_template_and_values(made, {})
-    job = asyncio.run(taken).model_dump(mode="json")
+    with prefect_settings:  # else a server is started that nobody stops
+        taken = WORKERS[kind].job_configuration.from_template_and_values(made, {})
+        job = asyncio.run(taken).model_dump(mode="json")
     assert "PREFECT_FLOWS_HEARTBEAT_FREQUENCY" in json.dumps(job["env"])
     if kind == "docker":
         assert job["mem_limit"] == f"{LIMIT_MB}m"
