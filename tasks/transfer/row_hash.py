@@ -32,7 +32,7 @@ class Hashing:
     Args:
         text: The canonical text of an expression of a kind.
         number: That of a text, or NULL.
-        row: The number of texts of these kinds, any of which may be NULL; never NULL itself.
+        joined: What `number` takes for a row, whose texts, of these kinds, may be NULL.
         key_hash: The hash of a key that rows are read again by (tasks/transfer/key_hash.py).
         quote: A column's identifier.
         addend: The form of what is summed up, which has to be exact.
@@ -41,11 +41,15 @@ class Hashing:
 
     text: Callable[[str, Kind], str]
     number: Callable[[str], str]
-    row: Callable[[dict[str, Kind]], str]
+    joined: Callable[[dict[str, Kind]], str]
     key_hash: Callable[[list[Field]], str]
     quote: Callable[[str], str]
     start: Callable[[str, Kind, str], str]
     addend: str = "{}"
+
+    def row(self, texts: dict[str, Kind]) -> str:
+        """The number of a row, which is never NULL."""
+        return self.number(self.joined(texts))
 
 
 @dataclass(frozen=True)

@@ -38,11 +38,8 @@ def start(column: str, kind: Kind, unit: str) -> str:
 
 
 def own_number(text: str) -> str:
+    """The number of a text, or of several that are listed."""
     return f"hash({text})"
-
-
-def own_row(texts: dict[str, Kind]) -> str:
-    return f"hash({', '.join(texts)})"
 
 
 def md5_number(text: str) -> str:
@@ -50,11 +47,7 @@ def md5_number(text: str) -> str:
     return f"cast(cast('0x' || {hash_digits(f'md5({text})')} as bigint) as ubigint)"
 
 
-def md5_row(texts: dict[str, Kind]) -> str:
-    return md5_number(joined(texts))
-
-
-OWN = Hashing(row_text, own_number, own_row, key_hash, quote, start)
+OWN = Hashing(row_text, own_number, ", ".join, key_hash, quote, start)
 #: What this process computes to hold it against a warehouse that is no DuckDB.
-PORTABLE = Hashing(portable_text, md5_number, md5_row, key_hash, quote, start)
+PORTABLE = Hashing(portable_text, md5_number, joined, key_hash, quote, start)
 HASHES = Hashes(there=OWN, here=OWN)

@@ -37,13 +37,9 @@ def number(text: str) -> str:
     return f"to_number({hash_digits(f'md5({text})')}, '{'X' * DIGITS}')"
 
 
-def row(texts: dict[str, Kind]) -> str:
-    return number(joined(texts))
-
-
 # A VARIANT has no text of its own: Snowflake writes keys and numbers anew.
 HASHES = Hashes(
-    there=Hashing(row_text, number, row, key_hash, quote, start, "cast({} as number(38, 0))"),
+    there=Hashing(row_text, number, joined, key_hash, quote, start, "cast({} as number(38, 0))"),
     here=PORTABLE,
     left_out=frozenset({Kind.JSON}),
 )
