@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 from aiosmtpd.controller import Controller
@@ -43,6 +43,22 @@ def mail_server() -> Iterator[Inbox]:
     controller.stop()
 
 
+class Quiet:
+    """What keeps a handler from writing of each request to the terminal."""
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+
+@contextmanager
+def answering(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+    """The port of loopback at which the handler answers while the block lasts."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
 @dataclass
 class Hook:
     """The texts that were posted to a port."""
@@ -55,7 +71,7 @@ class Hook:
 def webhook() -> Iterator[Hook]:
     hook = Hook()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             hook.posted.append(
                 json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"]
@@ -63,15 +79,8 @@ def webhook() -> Iterator[Hook]:
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, *_arguments: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    hook.port = server.server_port
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield hook
-    server.shutdown()
-    server.server_close()
+    with answering(Handler) as hook.port:
+        yield hook
 
 
 @contextmanager
@@ -79,11 +88,11 @@ def forgetful(url: str, order: str) -> Iterator[str]:
     """A way to the server at the URL on which the first answer to such an order is lost."""
     lost = iter([order])
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            kept = {name: self.headers[name] for name in ("Content-Type", "X-PREFECT-API-VERSION")}
-            headers = {name: value for name, value in kept.items() if value}
+            sent = ("Content-Type", "X-PREFECT-API-VERSION")
+            headers = {name: self.headers[name] for name in sent if name in self.headers}
             answer = httpx.request(
                 self.command, url + self.path, content=body, headers=headers, timeout=60
             )
@@ -94,16 +103,10 @@ def forgetful(url: str, order: str) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(answer.content)
 
-        def log_message(self, *_arguments: object) -> None:
-            pass
-
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
         setattr(Handler, f"do_{method}", Handler.answer)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with answering(Handler) as port:
+        yield f"http://127.0.0.1:{port}"
     assert next(lost, None) is None, "nobody gave the order"
 
 

@@ -7,13 +7,14 @@ snowflake-connector-python sends and reads (auth/_auth.py, network.py, cursor.py
 import gzip
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.receivers import Quiet, answering
 
 Answer = dict[str, Any]
 WELCOME: Answer = {
@@ -85,7 +86,7 @@ def recorded_account() -> Iterator[RecordedAccount]:
     """Serves an account on loopback while the block lasts."""
     account = RecordedAccount()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
@@ -97,11 +98,5 @@ def recorded_account() -> Iterator[RecordedAccount]:
             self.end_headers()
             self.wfile.write(answer)
 
-        def log_message(self, *_: object) -> None:
-            """Says nothing on the terminal."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        account.port = server.server_port
-        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+    with answering(Handler) as account.port:
         yield account
-        server.shutdown()

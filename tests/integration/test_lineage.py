@@ -1,12 +1,11 @@
 """What nights tell of lineage: assets to Prefect, run events to OpenLineage."""
 
 import json
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from tasks.errors import ConfigError, SyncFailed
 from tests.assets import FAILED, related, told
 from tests.conftest import ON_BOTH, SNOWFLAKE_IN_LONG, Night, Run, Write, says
 from tests.openlineage import wrong
+from tests.receivers import Quiet, answering
 from tests.warehouses import Copy
 
 Event = dict[str, Any]
@@ -43,7 +43,7 @@ class Endpoint:
 
 @contextmanager
 def endpoint(status: int = 200) -> Iterator[Endpoint]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             assert self.path == "/api/v1/lineage"
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -52,14 +52,9 @@ def endpoint(status: int = 200) -> Iterator[Endpoint]:
             self.send_response(status)
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            """Says nothing on the terminal."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        taken = Endpoint(f"http://127.0.0.1:{server.server_port}")
-        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+    with answering(Handler) as port:
+        taken = Endpoint(f"http://127.0.0.1:{port}")
         yield taken
-        server.shutdown()
 
 
 @pytest.fixture

@@ -132,13 +132,19 @@ def emulator_file(emulator: Emulator, warehouse: Copy, attempt: str) -> Path:
     return file
 
 
-def test_every_statement_bears_the_run_the_table_and_the_step(
-    warehouse: Copy, stage: Stage, emulator: Emulator
-) -> None:
+@pytest.fixture
+def published(warehouse: Copy, stage: Stage, emulator: Emulator) -> list[dict[str, Any]]:
+    """The statements of preparing a warehouse and publishing a row."""
     with opened(warehouse) as session:
         session.prepare()
         session.publish([stage(session, [(1, "a")])])
-    asked = [each["parameters"] or {} for each in emulator.statements()]
+    return [*emulator.statements()]
+
+
+def test_every_statement_bears_the_run_the_table_and_the_step(
+    published: list[dict[str, Any]],
+) -> None:
+    asked = [each["parameters"] or {} for each in published]
     tags = [json.loads(each["QUERY_TAG"]) for each in asked if RUN in each.get("QUERY_TAG", "")]
     # The connector repeats a PUT by itself, to be told where to; that one bears no step.
     steps = {tag["step"] for tag in tags if "step" in tag}
@@ -147,25 +153,19 @@ def test_every_statement_bears_the_run_the_table_and_the_step(
 
 
 def test_no_table_takes_the_collation_of_its_database(
-    warehouse: Copy, stage: Stage, emulator: Emulator
+    published: list[dict[str, Any]],
 ) -> None:
     """Under one that takes texts for equal, keys and letters would be."""
-    with opened(warehouse) as session:
-        session.prepare()
-        session.publish([stage(session, [(1, "a")])])
-    texts = [text for text in ours(emulator.statements()) if text.startswith("create")]
+    texts = [text for text in ours(published) if text.startswith("create")]
     made = [text for text in texts if " table " in text]
     assert len(made) > len(TABLES)
     assert [text for text in made if not text.endswith(" default_ddl_collation = ''")] == []
 
 
 def test_a_publish_sends_no_ddl_between_begin_and_commit(
-    warehouse: Copy, stage: Stage, emulator: Emulator
+    published: list[dict[str, Any]],
 ) -> None:
-    with opened(warehouse) as session:
-        session.prepare()
-        session.publish([stage(session, [(1, "a")])])
-    texts = [each["sqlText"] for each in emulator.statements()]
+    texts = [each["sqlText"] for each in published]
     last = len(texts) - texts[::-1].index("begin")
     kinds = {type(sqlglot.parse_one(text, dialect="snowflake")) for text in texts[last:]}
     assert kinds == {exp.Insert, exp.Update, exp.Commit}

@@ -169,6 +169,11 @@ class Worker:
         """The ids of the runs it took."""
         return set(re.findall(r"Worker '[^']+' submitting flow run '(\S+)'", self.log.read_text()))
 
+    def kill_run(self) -> None:
+        """Ends the process of the run that it works on."""
+        [run] = children(self.process.pid, "prefect")
+        os.kill(int(run.name), signal.SIGKILL)
+
     def kill(self) -> None:
         """Ends it and what it started at once, as a machine does that loses its power."""
         self.process.send_signal(signal.SIGSTOP)  # so that it starts nothing more

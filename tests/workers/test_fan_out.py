@@ -10,7 +10,6 @@ import psycopg
 import pytest
 
 from tests.conftest import Start, Write, ended, few_of, says
-from tests.faults.test_kills import children
 from tests.interference import blocked, gated
 from tests.receivers import forgetful
 from tests.workers.conftest import (
@@ -88,8 +87,7 @@ def test_a_table_whose_process_is_killed_is_copied_by_another_run(
     with blocked(deployed.source_url) as until_read:
         run = night()
         until_read()
-        [process] = [int(each.name) for each in children(worker.process.pid, "prefect")]
-        os.kill(process, signal.SIGKILL)
+        worker.kill_run()
         until(lambda: "CRASHED" in deployed.states())
     says(ended(run), 0, "crashed", "slow", "t1")
     deployed.are_copied(slow)

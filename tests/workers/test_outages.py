@@ -1,7 +1,5 @@
 """Scheduled nights after an outage: of the workers, of one that had taken a run, of the server."""
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +13,6 @@ from prefect.client.orchestration import get_client
 from tasks.config import load_config
 from tasks.deploy import alerts, automations, make_automation
 from tests.conftest import Write
-from tests.faults.test_kills import children
 from tests.interference import blocked, gated
 from tests.receivers import Hook, webhook, webhook_block
 from tests.workers.conftest import Deployed, Server, StartWorker, Worker, found, hasty, until
@@ -134,18 +131,12 @@ def check_told_once(hook: Hook, why: str) -> None:
     assert "/runs/flow-run/" in text
 
 
-def kill_process(worker: Worker) -> None:
-    """Of the run that the worker works on."""
-    [process] = [int(each.name) for each in children(worker.process.pid, "prefect")]
-    os.kill(process, signal.SIGKILL)
-
-
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("loss", "told"),
     [
         pytest.param(Worker.kill, "Its worker is gone; run it again.", id="machine"),
-        pytest.param(kill_process, "exited with status code", id="process"),
+        pytest.param(Worker.kill_run, "exited with status code", id="process"),
     ],
 )
 def test_a_lost_night_ends_as_crashed_and_is_told_once(
